@@ -43,9 +43,11 @@
 #define IX_NAME_LEN    32
 
 /* bootinfo.flags */
-#define IX_BOOT_BARE   (1u << 0) /* no hypervisor below (guest test boot): VMCALL would be #UD; the */
-				 /* console is port 0x3f8, exit is port 0xf4 (QEMU isa-debug-exit) */
-#define IX_BOOT_X2APIC (1u << 1) /* local APIC is in x2APIC mode, else the page at 0xfee00000 */
+/* No hypervisor below (guest test boot): VMCALL would be #UD; the console is port 0x3f8, exit is
+ * port 0xf4 (QEMU isa-debug-exit). */
+#define IX_BOOT_BARE (1u << 0)
+/* The local APIC is in x2APIC mode, else it is the page at 0xfee00000. */
+#define IX_BOOT_X2APIC (1u << 1)
 
 /* bar.flags */
 #define IX_BAR_PRESENT  (1u << 0)
@@ -71,7 +73,7 @@ struct ix_bar {
 
 struct ix_device {
 	uint16_t vendor, device; /* PCI IDs */
-	uint16_t bdf;		 /* bus << 8 | device << 3 | function */
+	uint16_t bdf;            /* bus << 8 | device << 3 | function */
 	uint16_t reserved;
 	uint32_t index; /* names the device in IX_GCALL_PCI_READ and _WRITE */
 	uint32_t reserved2;
@@ -79,13 +81,13 @@ struct ix_device {
 };
 
 struct ix_bootinfo {
-	uint32_t magic;	  /* IX_BOOTINFO_MAGIC */
-	uint32_t version; /* IX_BOOTINFO_VERSION */
-	uint32_t size;	  /* sizeof(struct ix_bootinfo) as the loader knew it */
-	uint32_t flags;	  /* IX_BOOT_ */
+	uint32_t magic;         /* IX_BOOTINFO_MAGIC */
+	uint32_t version;       /* IX_BOOTINFO_VERSION */
+	uint32_t size;          /* sizeof(struct ix_bootinfo) as the loader knew it */
+	uint32_t flags;         /* IX_BOOT_ */
 	char name[IX_NAME_LEN]; /* of the dataplane, NUL-terminated */
 
-	uint64_t tsc_khz;	/* time-stamp counter frequency */
+	uint64_t tsc_khz;       /* time-stamp counter frequency */
 	uint64_t apic_timer_hz; /* local APIC timer input clock, before the divider; 0: calibrate */
 
 	uint32_t ncores;
@@ -116,16 +118,16 @@ struct ix_bootinfo {
  * are preserved. From CPL > 0 VMCALL is #UD. None is on the data path.
  */
 #define IX_GCALL_CONSOLE   0x100 /* RDI = physical address, RSI = length <= 4096: write to console */
-#define IX_GCALL_EXIT	   0x101 /* RDI = status: stops the domain, cores return; no return */
-#define IX_GCALL_PANIC	   0x102 /* RDI = physical address, RSI = length of a reason; no return */
-#define IX_GCALL_STATS	   0x103 /* RDI = physical address of a page, that Linux may then read */
-#define IX_GCALL_EVENT	   0x104 /* RDI = IX_GEVENT_, RSI = argument: told to ixcpd */
+#define IX_GCALL_EXIT      0x101 /* RDI = status: stops the domain, cores return; no return */
+#define IX_GCALL_PANIC     0x102 /* RDI = physical address, RSI = length of a reason; no return */
+#define IX_GCALL_STATS     0x103 /* RDI = physical address of a page, that Linux may then read */
+#define IX_GCALL_EVENT     0x104 /* RDI = IX_GEVENT_, RSI = argument: told to ixcpd */
 #define IX_GCALL_PCI_READ  0x105 /* RDI = device index, RSI = offset, RDX = size 1, 2 or 4 */
 #define IX_GCALL_PCI_WRITE 0x106 /* as above, RCX = value */
-#define IX_GCALL_HELLO	   0x107 /* RDI = any value, returned plus one: is a hypervisor there? */
+#define IX_GCALL_HELLO     0x107 /* RDI = any value, returned plus one: is a hypervisor there? */
 
 #define IX_GEVENT_UNRESPONSIVE 1 /* argument: core index; application over its user-time limit */
 #define IX_GEVENT_APP_EXIT     2 /* argument: exit status or 256 + signal */
-#define IX_GEVENT_READY	       3 /* the application has made its first run_io */
+#define IX_GEVENT_READY        3 /* the application has made its first run_io */
 
 #endif
