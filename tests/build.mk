@@ -1,0 +1,10 @@
+# The program with which the test bed finds out whether nested VT-x works.
+ALL += $(BUILD)/test/vmx-probe.iso
+$(BUILD)/test/vmx-probe.iso: tests/ixtest/vmx_probe.S tests/build.mk | $(DEPS)
+	@mkdir -p $(BUILD)/test/vmx-probe/boot/grub
+	$(CC) -m32 -c -o $(BUILD)/test/vmx-probe.o $<
+	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext=0x100000 \
+		-o $(BUILD)/test/vmx-probe/boot/vmx-probe $(BUILD)/test/vmx-probe.o
+	printf 'multiboot /boot/vmx-probe\nboot\n' >$(BUILD)/test/vmx-probe/boot/grub/grub.cfg
+	grub-mkrescue -o $@ -d /usr/lib/grub/i386-pc --install-modules="multiboot normal iso9660 biosdisk" \
+		--locales= --themes= --fonts= $(BUILD)/test/vmx-probe >$(BUILD)/test/vmx-probe.log 2>&1
