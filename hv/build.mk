@@ -1,5 +1,5 @@
 # The hypervisor: hv/lib is pure logic, also built for the host, where it is tested and fuzzed.
-HV_LIB_SRCS := $(addprefix hv/lib/,memmap.c)
+HV_LIB_SRCS := $(addprefix hv/lib/,memmap.c multiboot2.c cmdline.c)
 
 # Compiled for the hypervisor even where nothing uses a module yet.
 $(eval $(call static_lib,hv/libhv.a,hv,$(HV_LIB_SRCS)))
@@ -7,3 +7,8 @@ ALL += $(BUILD)/hv/libhv.a
 
 hv_lib = $(patsubst %,hv/lib/%.c,$(1))
 $(eval $(call unit_test,hv_memmap,tests/unit/hv_memmap.c $(call hv_lib,memmap)))
+$(eval $(call unit_test,hv_multiboot2,tests/unit/hv_multiboot2.c $(call hv_lib,multiboot2 memmap)))
+$(eval $(call unit_test,hv_cmdline,tests/unit/hv_cmdline.c $(call hv_lib,cmdline)))
+$(eval $(call fuzz_target,hv_multiboot2,tests/fuzz/hv_multiboot2.c \
+	$(call hv_lib,multiboot2 memmap)))
+$(eval $(call fuzz_target,hv_cmdline,tests/fuzz/hv_cmdline.c $(call hv_lib,cmdline)))
