@@ -1,0 +1,7 @@
+include nic/sources.mk
+
+$(eval $(call static_lib,nic/libnic-guest.a,guest,$(NIC_DRIVER_SRC)))
+$(eval $(call static_lib,nic/libveb-hv.a,hv,$(NIC_MODEL_SRC)))
+ALL += $(BUILD)/nic/libnic-guest.a $(BUILD)/nic/libveb-hv.a
+
+$(eval $(call unit_test,nic_rss,tests/unit/nic_rss.c nic/rss.c))
