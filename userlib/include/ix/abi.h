@@ -59,6 +59,13 @@
  */
 #define IX_SYS_TCP_INFO (IX_SYS_BASE + 2)
 
+/*
+ * call(struct ix_call *calls, uint64_t ncalls): executes calls without running the network; the event
+ * array stays as it is. For what wants an answer at once (listen, udp_bind), not for the data path.
+ * 0, or the errors of run_io().
+ */
+#define IX_SYS_CALL (IX_SYS_BASE + 3)
+
 #define IX_WAIT_FOREVER UINT64_MAX
 #define IX_CALLS_MAX    65536 /* calls per run_io() */
 #define IX_IOV_MAX      64    /* pieces per sendv or udp_sendv */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An elastic thread with growing call arrays, and addresses as text.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <ix/ix.h>
+
+const struct ix_ip ix_ip_any;
+
+int ix_attach(struct ix_thread *t)
+{
+	long err;
+
+	memset(t, 0, sizeof(*t));
+	t->cap = t->results_cap = 256;
+	t->calls = malloc(t->cap * sizeof(*t->calls));
+	t->results = malloc(t->cap * sizeof(*t->results));
+	err = t->calls && t->results ? ix_attach_raw(&t->info) : -ENOMEM;
+	if (err < 0) {
+		ix_detach(t);
+		return (int)err;
+	}
+	t->events = (const struct ix_event *)(uintptr_t)t->info.events;
+	return 0;
+}
+
+void ix_detach(struct ix_thread *t)
+{
+	free(t->calls);
+	free(t->results);
+	t->calls = t->results = NULL;
+	t->cap = t->results_cap = t->ncalls = t->done = 0;
+}
+
+struct ix_call *ix_next(struct ix_thread *t)
+{
+	if (t->ncalls == t->cap) {
+		uint32_t cap = t->cap * 2;
+		struct ix_call *calls =
+		    cap <= IX_CALLS_MAX ? realloc(t->calls, cap * sizeof(*calls)) : NULL;
+
+		if (!calls)
+			return NULL;
+		t->calls = calls;
+		t->cap = cap;
+	}
+	return memset(&t->calls[t->ncalls++], 0, sizeof(struct ix_call));
+}
+
+long ix_run(struct ix_thread *t, uint64_t wait_us)
+{
+	struct ix_call *calls = t->calls;
+	uint32_t cap = t->cap;
+	long n = ix_run_io(calls, t->ncalls, wait_us);
+
+	/* New calls may be written while the results of these are read. */
+	t->calls = t->results;
+	t->cap = t->results_cap;
+	t->results = calls;
+	t->results_cap = cap;
+	t->done = n < 0 ? 0 : t->ncalls;
+	t->ncalls = 0;
+	return n;
+}
+
+int ix_ip_parse(struct ix_ip *ip, const char *text)
+{
+	unsigned int a[4];
+	int end = 0;
+
+	if (sscanf(text, "%3u.%3u.%3u.%3u%n", &a[0], &a[1], &a[2], &a[3], &end) != 4 || text[end] ||
+	    (a[0] | a[1] | a[2] | a[3]) > 255)
+		return -EINVAL;
+	*ip = ix_ip4((uint8_t)a[0], (uint8_t)a[1], (uint8_t)a[2], (uint8_t)a[3]);
+	return 0;
+}
+
+char *ix_ip_format(const struct ix_ip *ip, char text[IX_IP_STRLEN])
+{
+	snprintf(text, IX_IP_STRLEN, "%u.%u.%u.%u", ip->b[12], ip->b[13], ip->b[14], ip->b[15]);
+	return text;
+}
