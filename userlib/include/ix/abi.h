@@ -68,7 +68,8 @@
 
 #define IX_WAIT_FOREVER UINT64_MAX
 #define IX_CALLS_MAX    65536 /* calls per run_io() */
-#define IX_IOV_MAX      64    /* pieces per sendv or udp_sendv */
+#define IX_IOV_MAX      64    /* pieces per sendv */
+#define IX_UDP_IOV_MAX  5     /* pieces per udp_sendv */
 
 /* An address: IPv6, or IPv4 as ::ffff:a.b.c.d. All zero: none, any. */
 struct ix_ip {
@@ -114,7 +115,7 @@ struct ix_attach {
  */
 struct ix_call {
 	uint8_t op;    /* IX_CALL_ */
-	uint8_t flags; /* IX_SEND_, else 0 */
+	uint8_t flags; /* 0 */
 	uint16_t port;
 	uint32_t n;
 	union {
@@ -132,9 +133,9 @@ struct ix_call {
 			uint32_t reserved; /* 0 */
 			uint64_t value;
 		} opt;
-		struct {                    /* udp_sendv, udp_recv_done */
-			uint64_t addr;      /* address of struct ix_iov[n]; of the payload */
-			struct ix_ip local; /* source; zero: the socket's, or as the route says */
+		struct {                       /* udp_sendv, udp_recv_done */
+			uint64_t addr;         /* address of struct ix_iov[n]; of the payload */
+			struct ix_ip reserved; /* 0 */
 			struct ix_ip remote;
 		} udp;
 	};
@@ -179,10 +180,10 @@ enum ix_call_op {
 	 * sendv(handle, iov, n <= IX_IOV_MAX): sends memory by reference. Returns how many bytes the
 	 * stack took, in order from the first: 0..sum, limited by the peer's window and congestion
 	 * window; a `sent` event tells when it would take more. The iov array is read during the call;
-	 * the bytes taken must stay unchanged until `sent` events have counted them (or the handle
-	 * is gone); a later change damages only what this connection transmits. -EFAULT (iov or a piece is not
-	 * memory of the application; nothing taken), -EPIPE (after shutdown, close or the end of the
-	 * connection), -ENOTCONN (before `connected` or accept).
+	 * the bytes taken must stay unchanged until `sent` events have counted them (or the handle is
+	 * gone); a later change damages only what this connection transmits. 0 is not an error. -EFAULT
+	 * (iov or a piece, as far as the window reaches, is not memory of the application; nothing
+	 * taken), -EPIPE (after shutdown or close), -ENOTCONN (before `connected` or accept).
 	 */
 	IX_CALL_SENDV = 6,
 
@@ -195,9 +196,8 @@ enum ix_call_op {
 	/*
 	 * close(handle): orderly release. All received payload of the connection is given back (its
 	 * memory must not be touched any more), what sendv took is still delivered, then FIN. `sent`
-	 * events go on, the last event is `dead`, with which the handle ends. Data that had not been
-	 * read, or arrives later, makes it a reset (RFC 9293 3.6.1). After a `dead` event, close() is
-	 * how the application releases the handle, at once and without a further event.
+	 * events go on, the last event is `dead`. Data that had not been read, or arrives later, makes
+	 * it a reset (RFC 9293 3.6.1).
 	 */
 	IX_CALL_CLOSE = 8,
 
@@ -219,20 +219,23 @@ enum ix_call_op {
 	 */
 	IX_CALL_UDP_BIND = 16,
 
-	/* udp_unbind(handle): ends the socket. Datagrams being sent are still sent, without `udp_sent`. */
+	/*
+	 * udp_unbind(handle): ends the socket. Datagrams being sent are still sent, and their
+	 * `udp_sent` events come; received ones are still to be given back.
+	 */
 	IX_CALL_UDP_UNBIND = 17,
 
 	/*
 	 * udp_sendv(handle, cookie, udp.addr, n, udp.remote, port): sends one datagram to remote:port
-	 * gathered from n pieces. Returns its length. The memory must stay unchanged until
+	 * gathered from n <= IX_UDP_IOV_MAX pieces. Returns its length. The memory must stay unchanged until
 	 * `udp_sent` with this call's cookie (not the socket's). -EMSGSIZE, -EFAULT, -ENETUNREACH,
 	 * -EACCES.
 	 */
 	IX_CALL_UDP_SENDV = 18,
 
 	/*
-	 * udp_recv_done(handle, udp.addr): gives back one piece of a datagram; addr is the address
-	 * that its event carried. -EINVAL if the application does not hold it.
+	 * udp_recv_done(udp.addr): gives back a datagram; addr is what its event carried. The handle is
+	 * not looked at. -EINVAL if the application does not hold it.
 	 */
 	IX_CALL_UDP_RECV_DONE = 19,
 
@@ -249,15 +252,13 @@ enum ix_call_op {
 
 #define IX_TIMER_MAX (24ull * 3600 * 1000000) /* microseconds */
 
-/* ix_call.flags of sendv */
-#define IX_SEND_MORE 1 /* more follows soon: no PSH, and a partial segment may wait for it */
-
 /* Options of a connection; values are numbers. */
 #define IX_OPT_NODELAY      1 /* 1 (default): no Nagle algorithm; 0: Nagle */
 #define IX_OPT_KEEPALIVE    2 /* seconds of silence before probes; 0 (default): none */
 #define IX_OPT_USER_TIMEOUT 3 /* milliseconds that data may stay unacknowledged; 0: the default */
 #define IX_OPT_CONGESTION   4 /* IX_CC_ */
-#define IX_OPT_RCVWND       5 /* bytes of receive buffer: the largest window offered */
+#define IX_OPT_RCVWND       5 /* bytes of receive buffer: the largest window offered; can only grow */
+#define IX_OPT_CORK         6 /* 1: partial segments wait for more data; 0 (default) sends them */
 
 #define IX_CC_NEWRENO 0
 #define IX_CC_CUBIC   1
@@ -269,7 +270,7 @@ enum ix_call_op {
  */
 struct ix_event {
 	uint8_t type;  /* IX_EV_ */
-	uint8_t flags; /* IX_EVF_ */
+	uint8_t flags; /* 0 */
 	uint16_t port; /* udp_recv: sender's port */
 	uint32_t n;    /* bytes */
 	uint64_t handle;
@@ -293,7 +294,7 @@ enum ix_event_type {
 
 	/*
 	 * The outcome of connect(). n = 0: connected, tuple is filled in. Else n is a positive errno,
-	 * and the handle is released already: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH,
+	 * and the handle is gone: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH,
 	 * ECONNRESET.
 	 */
 	IX_EV_CONNECTED = 2,
@@ -311,10 +312,10 @@ enum ix_event_type {
 	IX_EV_SENT = 4,
 
 	/*
-	 * The connection is over. reason: 0 after both sides closed, else -ECONNRESET, -ETIMEDOUT,
-	 * -EHOSTUNREACH, -ENOBUFS. Memory given to sendv is the application's again. If the
-	 * application had called close(), the handle is released. If it had not, the handle and received
-	 * payload stay until it does; only recv_done() and close() (or abort()) still work.
+	 * The connection is over; the last event of its handle. reason: 0 after both sides closed, else
+	 * -ECONNRESET, -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, -ENOBUFS. Memory given to sendv is the
+	 * application's again. Received payload can be read until the next run_io() or call(); then it
+	 * and the handle are gone, and nothing need be released.
 	 */
 	IX_EV_DEAD = 5,
 
@@ -322,9 +323,8 @@ enum ix_event_type {
 	IX_EV_EOF = 6,
 
 	/*
-	 * n bytes of a datagram at udp.addr from udp.remote:port to udp.local; give back with
-	 * udp_recv_done(). IX_EVF_MORE: the next event is the next piece of the same datagram, to be
-	 * given back by itself. n may be 0.
+	 * A datagram of n bytes at udp.addr, from udp.remote:port to udp.local; to be given back with
+	 * udp_recv_done(), also if n is 0.
 	 */
 	IX_EV_UDP_RECV = 16,
 
@@ -334,8 +334,6 @@ enum ix_event_type {
 	/* A timer has run out. */
 	IX_EV_TIMER = 24,
 };
-
-#define IX_EVF_MORE 1
 
 /* IX_SYS_TCP_INFO. Times in microseconds, the rest in bytes where nothing else is said. */
 struct ix_tcp_info {

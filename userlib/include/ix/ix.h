@@ -146,10 +146,9 @@ static inline void ix_call_udp_sendv(struct ix_call *c, uint64_t handle, uint64_
 	c->udp.remote = *remote;
 }
 
-static inline void ix_call_udp_recv_done(struct ix_call *c, uint64_t handle, uint64_t addr)
+static inline void ix_call_udp_recv_done(struct ix_call *c, uint64_t addr)
 {
 	c->op = IX_CALL_UDP_RECV_DONE;
-	c->handle = handle;
 	c->udp.addr = addr;
 }
 

@@ -227,9 +227,8 @@ void ixev_timer_del(struct ixev_timer *t);
 struct ixev_dgram {
 	struct ix_ip local, remote;
 	uint16_t remote_port;
-	uint16_t npieces;
-	size_t len; /* bytes in all */
-	struct ix_iov piece[IX_IOV_MAX];
+	const void *data;
+	size_t len;
 };
 
 struct ixev_udp {
@@ -247,8 +246,8 @@ struct ixev_udp {
 int ixev_udp_bind(struct ixev *base, struct ixev_udp *u, const struct ix_ip *local, uint16_t port);
 
 /* Sends a copy. Its length, -EMSGSIZE, -EAGAIN (no memory). Lost later like any datagram. */
-ssize_t ixev_udp_send(struct ixev_udp *u, const struct ix_ip *local, const struct ix_ip *remote,
-		      uint16_t port, const void *data, size_t len);
+ssize_t ixev_udp_send(struct ixev_udp *u, const struct ix_ip *remote, uint16_t port,
+		      const void *data, size_t len);
 void ixev_udp_close(struct ixev_udp *u);
 
 #endif
