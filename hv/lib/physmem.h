@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * How a parser reads physical memory: it asks for a range and gets a pointer to all of it, or NULL
- * where that range may not be read. The pointer stays good until the parser returns.
+ * where that range may not be read. The pointer must stay good for as long as the parser's results,
+which may point into it, are used.
  */
 #ifndef HV_LIB_PHYSMEM_H
 #define HV_LIB_PHYSMEM_H

@@ -37,5 +37,41 @@ def cmdline():
     write("hv_cmdline", "quotes", b"\"ixmem=0x2G\" 'loglevel=3' console=none \\\"x")
 
 
+def acpi():
+    def table(signature, body):
+        return signature + struct.pack("<IBB6s8sI4sI", 36 + len(body), 1, 0, b"IX", b"IX", 1,
+                                       b"IX", 1) + body
+
+    madt = struct.pack("<II", 0xfee00000, 1) + bytes((
+        0, 8, 0, 0, 1, 0, 0, 0, 0, 8, 1, 1, 1, 0, 0, 0, 1, 12, 2, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0,
+        2, 10, 0, 0, 2, 0, 0, 0, 0, 0, 4, 6, 255, 0, 0, 1,
+        9, 16, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0))
+    dmar = bytes((38, 1)) + bytes(10) + bytes((
+        0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0, 1, 8, 0, 0, 0, 0, 2, 0,
+        1, 0, 32, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0xff, 0xff, 16, 0, 0, 0, 0, 0,
+        2, 8, 0, 0, 7, 1, 28, 0, 2, 0, 8, 0, 1, 0, 0, 0))
+    mcfg = bytes(8) + struct.pack("<QHBBI", 0xb0000000, 0, 0, 255, 0)
+    hpet = bytes(4) + struct.pack("<BBBBQ", 0, 64, 0, 0, 0xfed00000) + bytes(4)
+    dsdt = b"....\x08_S5_\x12\x08\x04\x0a\x05\x0a\x05\x00\x00"
+    bodies = [(b"APIC", madt), (b"DMAR", dmar), (b"MCFG", mcfg), (b"HPET", hpet), (b"DSDT", dsdt)]
+    for xsdt in (False, True):
+        count = len(bodies)  # the DSDT is not in the root table, but the FADT is
+        at = 64 + 36 + count * (8 if xsdt else 4)
+        image, places = b"", []
+        for signature, body in bodies:
+            places.append(at + len(image))
+            image += table(signature, body)
+        fadt = bytearray(232)
+        struct.pack_into("<I", fadt, 4, places[-1])
+        places[-1] = at + len(image)
+        image += table(b"FACP", bytes(fadt))
+        root = table(b"XSDT" if xsdt else b"RSDT",
+                     b"".join(struct.pack("<Q" if xsdt else "<I", p) for p in places))
+        rsdp = b"RSD PTR \0IX    " + bytes((2 if xsdt else 0,)) + struct.pack(
+            "<IIQI", 0 if xsdt else 64, 36, 64 if xsdt else 0, 0)
+        write("hv_acpi", "xsdt" if xsdt else "rsdt", rsdp + bytes(64 - len(rsdp)) + root + image)
+
+
 multiboot2()
 cmdline()
+acpi()
