@@ -77,35 +77,6 @@ static void make_root(uint32_t pa, unsigned int entry_size, const uint32_t *tabl
 
 static void make_madt(void)
 {
-	static const uint8_t
-	    entries
-		[] =
-		    {
-			0,    8,  0, 0,    1,    0,    0,    0, /* CPU 0 */
-			0,    8,  1, 2,    1,    0,    0,    0, /* CPU 2 */
-			0,    8,  2, 4,    0,    0,    0,    0, /* disabled */
-			0,    8,  3, 6,    2,    0,    0,    0, /* online capable */
-			0,    8,  4, 0xff, 1,    0,    0,    0, /* nobody */
-			1,    12, 9, 0,    0,    0,    0xc0, 0xfe, 24, 0, 0, 0,  2,
-			10,   0,  0, 2,    0,    0,    0,    13,   0,  3, 8, 5,  0,
-			7,    0,  0, 0,    4,    6,    0xff, 5,    0,  1, 9, 16, 0,
-			0,    0,  1, 0,    0,    1,    0,    0,    0,  5, 0, 0,  0, /* x2APIC 256 */
-			9,    16, 0, 0,    2,    0,    0,    0,    1,  0, 0, 0,  1,
-			0,    0,  0,          /* CPU 2 again */
-			0x7f, 5,  1, 2,    3, /* unknown */
-			10,   12, 5, 0,    0xff, 0xff, 0xff, 0xff, 1,  0, 0, 0,  5,
-			12,   0,  0, 0,    0,    0xe0, 0xfe, 0,    0,  0, 0,
-		    };
-	uint8_t *t = begin(MADT, "APIC", 44 + sizeof(entries));
-
-	put_le32(t, 36, 0xfee00000);
-	put_le32(t, 40, 1);
-	memcpy(t + 44, entries, sizeof(entries));
-	seal(MADT);
-}
-
-static void make_dmar(void)
-{
 	/* clang-format off */
 	static const uint8_t entries[] = {
 		0, 8, 0, 0, 1, 0, 0, 0, /* CPU 0 */
@@ -122,6 +93,28 @@ static void make_dmar(void)
 		0x7f, 5, 1, 2, 3, /* unknown */
 		10, 12, 5, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0,
 		5, 12, 0, 0, 0, 0, 0xe0, 0xfe, 0, 0, 0, 0,
+	};
+	/* clang-format on */
+	uint8_t *t = begin(MADT, "APIC", 44 + sizeof(entries));
+
+	put_le32(t, 36, 0xfee00000);
+	put_le32(t, 40, 1);
+	memcpy(t + 44, entries, sizeof(entries));
+	seal(MADT);
+}
+
+static void make_dmar(void)
+{
+	/* clang-format off */
+	static const uint8_t entries[] = {
+		0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0, /* DRHD with a scope */
+		1, 8, 0, 0, 0, 0, 2, 0,
+		0, 0, 16, 0, 1, 1, 0, 0, 0, 0, 0xda, 0xfe, 0, 0, 0, 0, /* DRHD for the rest, 8K */
+		1, 0, 34, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, /* RMRR, 64K from 1M */
+		0xff, 0xff, 0x10, 0, 0, 0, 0, 0,
+		2, 10, 0, 0, 7, 1, 0x1c, 3, 31, 7, /* behind a bridge */
+		2, 0, 8, 0, 1, 0, 0, 0, /* ATSR for all */
+		3, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* RHSA: skipped */
 	};
 	/* clang-format on */
 	uint8_t *t = begin(DMAR, "DMAR", 48 + sizeof(entries));
