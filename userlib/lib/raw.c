@@ -10,14 +10,19 @@
 
 const struct ix_ip ix_ip_any;
 
+static struct ix_call *calls_alloc(uint32_t n)
+{
+	return aligned_alloc(sizeof(struct ix_call), n * sizeof(struct ix_call));
+}
+
 int ix_attach(struct ix_thread *t)
 {
 	long err;
 
 	memset(t, 0, sizeof(*t));
 	t->cap = t->results_cap = 256;
-	t->calls = malloc(t->cap * sizeof(*t->calls));
-	t->results = malloc(t->cap * sizeof(*t->results));
+	t->calls = calls_alloc(t->cap);
+	t->results = calls_alloc(t->cap);
 	err = t->calls && t->results ? ix_attach_raw(&t->info) : -ENOMEM;
 	if (err < 0) {
 		ix_detach(t);
@@ -39,11 +44,12 @@ struct ix_call *ix_next(struct ix_thread *t)
 {
 	if (t->ncalls == t->cap) {
 		uint32_t cap = t->cap * 2;
-		struct ix_call *calls =
-		    cap <= IX_CALLS_MAX ? realloc(t->calls, cap * sizeof(*calls)) : NULL;
+		struct ix_call *calls = cap <= IX_CALLS_MAX ? calls_alloc(cap) : NULL;
 
 		if (!calls)
 			return NULL;
+		memcpy(calls, t->calls, t->ncalls * sizeof(*calls));
+		free(t->calls);
 		t->calls = calls;
 		t->cap = cap;
 	}
@@ -68,13 +74,20 @@ long ix_run(struct ix_thread *t, uint64_t wait_us)
 
 int ix_ip_parse(struct ix_ip *ip, const char *text)
 {
-	unsigned int a[4];
-	int end = 0;
+	const char *s = text;
+	uint8_t a[4];
 
-	if (sscanf(text, "%3u.%3u.%3u.%3u%n", &a[0], &a[1], &a[2], &a[3], &end) != 4 || text[end] ||
-	    (a[0] | a[1] | a[2] | a[3]) > 255)
-		return -EINVAL;
-	*ip = ix_ip4((uint8_t)a[0], (uint8_t)a[1], (uint8_t)a[2], (uint8_t)a[3]);
+	for (int i = 0; i < 4; i++) {
+		unsigned int v = 0, digits = 0;
+
+		for (; *s >= '0' && *s <= '9' && digits < 3; s++, digits++)
+			v = v * 10 + (unsigned int)(*s - '0');
+		if (!digits || v > 255 || *s != (i < 3 ? '.' : '\0'))
+			return -EINVAL;
+		a[i] = (uint8_t)v;
+		s++;
+	}
+	*ip = ix_ip4(a[0], a[1], a[2], a[3]);
 	return 0;
 }
 

@@ -32,7 +32,7 @@
 /*
  * run_io(struct ix_call *calls, uint64_t ncalls, uint64_t wait_us): number of events, or an error
  * that concerns the arrays as a whole; then no call was executed and there are no events:
- *   -EFAULT  calls[0..ncalls-1] is not writable memory of the application, 8-byte aligned
+ *   -EFAULT  calls[0..ncalls-1] is not writable memory of the application, or not aligned to 64
  *   -EINVAL  ncalls > IX_CALLS_MAX
  *   -EPERM   the thread is not attached
  * Calls are executed in order; one that fails does not stop those behind it. Events of the previous
@@ -139,7 +139,7 @@ struct ix_call {
 			struct ix_ip remote;
 		} udp;
 	};
-};
+} __attribute__((aligned(64)));
 
 enum ix_call_op {
 	IX_CALL_NONE = 0, /* no-op: returns 0 */
