@@ -2,6 +2,8 @@
 HV_LIB_SRCS := $(addprefix hv/lib/,memmap.c multiboot2.c cmdline.c acpi.c dmar.c \
 	acpi_rewrite.c)
 
+include hv/image.mk
+
 # Compiled for the hypervisor even where nothing uses a module yet.
 $(eval $(call static_lib,hv/libhv.a,hv,$(HV_LIB_SRCS)))
 ALL += $(BUILD)/hv/libhv.a

@@ -30,7 +30,7 @@ static void put_field(struct out *o, const char *s, size_t len, size_t width, bo
 }
 
 struct spec {
-	bool left, zero, has_precision;
+	bool left, zero, alternate, has_precision;
 	size_t width, precision;
 	int longs; /* number of 'l'; 'z' counts as one */
 };
@@ -54,6 +54,10 @@ static void put_number(struct out *o, const struct spec *s, uint64_t value, unsi
 	}
 	if (negative)
 		text[--i] = '-';
+	if (s->alternate && base == 16) {
+		text[--i] = upper ? 'X' : 'x';
+		text[--i] = '0';
+	}
 	put_field(o, text + i, sizeof(text) - i, s->width, s->left, s->zero ? '0' : ' ');
 }
 
@@ -76,6 +80,8 @@ static struct spec parse_spec(const char **f, va_list *args)
 			s.left = true;
 		else if (**f == '0')
 			s.zero = true;
+		else if (**f == '#')
+			s.alternate = true;
 		else
 			break;
 	}

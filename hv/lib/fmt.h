@@ -2,7 +2,7 @@
  *
  * Text formatting without a C library.
  *
- * A subset of printf: %c %s %.*s %d %i %u %x %X %p %% with the flags '0' and '-', a field width
+ * A subset of printf: %c %s %.*s %d %i %u %x %X %p %% with the flags '0', '-' and '#', a field width
  * (number or *), a precision for %s, and the length modifiers l, ll and z. Anything else in the
  * format is copied as it stands, so that a mistake shows in the output and hurts nothing.
  */

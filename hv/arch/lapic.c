@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/arch/lapic.h"
+
+#include "hv/arch/paging.h"
+#include "hv/arch/x86.h"
+
+#define SVR_ENABLE 0x100
+
+static volatile uint8_t *mmio;
+
+void lapic_map(void)
+{
+	mmio = map_mmio(APIC_DEFAULT_BASE, 0x1000);
+}
+
+bool lapic_x2apic(void)
+{
+	return rdmsr(MSR_APIC_BASE) & APIC_BASE_EXTD;
+}
+
+void lapic_enable_x2apic(void)
+{
+	uint64_t base = rdmsr(MSR_APIC_BASE);
+
+	if (!(base & APIC_BASE_EN)) {
+		base |= APIC_BASE_EN;
+		wrmsr(MSR_APIC_BASE, base);
+	}
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTD);
+}
+
+uint32_t lapic_read(uint32_t reg)
+{
+	if (lapic_x2apic())
+		return (uint32_t)rdmsr(MSR_X2APIC_BASE + reg / 16);
+	return *(volatile uint32_t *)(mmio + reg);
+}
+
+void lapic_write(uint32_t reg, uint32_t value)
+{
+	if (lapic_x2apic())
+		wrmsr(MSR_X2APIC_BASE + reg / 16, value);
+	else
+		*(volatile uint32_t *)(mmio + reg) = value;
+}
+
+uint32_t lapic_id(void)
+{
+	uint32_t id = lapic_read(APIC_ID);
+
+	return lapic_x2apic() ? id : id >> 24;
+}
+
+void lapic_ipi(uint32_t apic_id, uint32_t icr_low)
+{
+	if (lapic_x2apic()) {
+		/* x2APIC writes are not ordered behind earlier stores (SDM 11.12.3). */
+		asm volatile("mfence; lfence" : : : "memory");
+		wrmsr(MSR_X2APIC_ICR, (uint64_t)apic_id << 32 | icr_low);
+		return;
+	}
+	while (lapic_read(APIC_ICR) & ICR_BUSY)
+		pause();
+	lapic_write(APIC_ICR_HI, apic_id << 24);
+	lapic_write(APIC_ICR, icr_low);
+	while (lapic_read(APIC_ICR) & ICR_BUSY)
+		pause();
+}
+
+void lapic_quiet(void)
+{
+	static const uint32_t lvt[] = {APIC_TIMER, APIC_PERF,  APIC_LINT0,
+				       APIC_LINT1, APIC_ERROR, APIC_THERMAL};
+
+	for (unsigned int i = 0; i < sizeof(lvt) / sizeof(lvt[0]); i++)
+		lapic_write(lvt[i], APIC_LVT_MASKED);
+	lapic_write(APIC_TMICT, 0);
+	/* One EOI per vector that can be in service. */
+	for (unsigned int i = 0; i < 8; i++) {
+		for (unsigned int n = 0; n < 32 && lapic_read(APIC_ISR + 16 * i); n++)
+			lapic_write(APIC_EOI, 0);
+	}
+	lapic_write(APIC_SVR, 0xff);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All cores: starting them, stopping them, and asking something of one.
+ */
+#ifndef HV_ARCH_SMP_H
+#define HV_ARCH_SMP_H
+
+#include <stdint.h>
+#include <stdnoreturn.h>
+
+#include "hv/arch/cpu.h"
+#include "hv/arch/trap.h"
+
+/* What a core can be asked to do (cpu->requests). */
+#define REQ_STOP (1u << 0) /* halt for ever: panic, power-off */
+
+/* The cores, by index. Sized at start from the MADT. */
+extern struct cpu **cpus;
+extern uint32_t ncpus;
+
+struct cpu *cpu_by_apic_id(uint32_t apic_id); /* NULL: none */
+
+/* Starts all cores but this one by INIT-SIPI-SIPI through the trampoline page (below 1 MB, free to
+ * use). Each runs ap_main(). Returns the number that did not come up, each named in the log. */
+uint32_t smp_start(uint64_t trampoline_pa);
+
+/* Adds requests to a core's mailbox and kicks it with an NMI. */
+void cpu_request(struct cpu *cpu, uint32_t requests);
+
+/* REQ_STOP for all other cores that are up. Safe in a panic. */
+void smp_stop_others(void);
+
+void nmi_handler(struct trap_frame *frame);
+
+/* Where a started core goes, on its main stack; in hv/main.c. */
+noreturn void ap_main(struct cpu *cpu);
+
+#endif

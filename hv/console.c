@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/console.h"
+
+#include <stdarg.h>
+
+#include "hv/arch/cpu.h"
+#include "hv/arch/serial.h"
+#include "hv/arch/spinlock.h"
+#include "hv/lib/fmt.h"
+
+struct log_ring log_ring;
+static struct serial serial;
+static struct spinlock lock;
+static uint32_t max_level = LOG_INFO;
+
+static void emit(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		log_ring.text[(log_ring.head + i) % LOG_RING] = text[i];
+	__atomic_store_n(&log_ring.head, log_ring.head + len, __ATOMIC_RELEASE);
+	for (; len && text[len - 1] == '\n'; len--)
+		;
+	serial_write(&serial, text, len);
+	serial_write(&serial, "\r\n", 2);
+}
+
+void console_init(uint16_t port, uint32_t baud)
+{
+	spin_lock(&lock);
+	serial_init(&serial, port, baud);
+	for (uint64_t i = 0; i < log_ring.head && log_ring.head < LOG_RING; i++) {
+		if (log_ring.text[i] == '\n')
+			serial_write(&serial, "\r", 1);
+		serial_write(&serial, &log_ring.text[i], 1);
+	}
+	spin_unlock(&lock);
+}
+
+void console_level(uint32_t level)
+{
+	max_level = level;
+}
+
+void console_break_lock(void)
+{
+	__atomic_store_n(&lock.owner, __atomic_load_n(&lock.next, __ATOMIC_RELAXED),
+			 __ATOMIC_RELEASE);
+}
+
+void logf(enum log_level level, const char *format, ...)
+{
+	static const char *const prefix[] = {
+	    [LOG_ERROR] = "error: ",
+	    [LOG_WARN] = "warning: ",
+	    [LOG_INFO] = "",
+	    [LOG_DEBUG] = "debug: ",
+	};
+	char line[LOG_LINE];
+	va_list args;
+	size_t len;
+
+	if (level > max_level)
+		return;
+	len = fmt(line, sizeof(line), "hv: [%u] %s", this_cpu()->index, prefix[level]);
+	va_start(args, format);
+	len += vfmt(line + len, sizeof(line) - len - 1, format, args);
+	va_end(args);
+	line[len++] = '\n';
+
+	spin_lock(&lock);
+	emit(line, len);
+	spin_unlock(&lock);
+}
+
+void console_line(const char *prefix, const char *text, size_t len)
+{
+	char line[LOG_LINE];
+	size_t n = fmt(line, sizeof(line) - 1, "%s%.*s", prefix, (int)len, text);
+
+	line[n++] = '\n';
+	spin_lock(&lock);
+	emit(line, n);
+	spin_unlock(&lock);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The hypervisor's log: lines on the serial console, and a ring in memory that Linux can read.
+ *
+ * A line is written whole, under a lock: lines of different cores never mix. Each has the form
+ *   hv: [<core>] <level: ><text>
+ */
+#ifndef HV_CONSOLE_H
+#define HV_CONSOLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level {
+	LOG_ERROR,
+	LOG_WARN,
+	LOG_INFO,
+	LOG_DEBUG
+};
+
+#define LOG_LINE 240 /* longer lines are cut */
+
+/* The ring: `head` counts all bytes ever written; the last LOG_RING of them are in text[head %
+ * LOG_RING ...]. */
+#define LOG_RING 0x10000
+struct log_ring {
+	uint64_t head;
+	char text[LOG_RING];
+};
+extern struct log_ring log_ring;
+
+/* Console on the serial port at `port` (0: none), at `baud`. Lines logged before are repeated. */
+void console_init(uint16_t port, uint32_t baud);
+
+/* Lines above this level are dropped. */
+void console_level(uint32_t level);
+
+void logf(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define log_error(...) logf(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...)  logf(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  logf(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) logf(LOG_DEBUG, __VA_ARGS__)
+
+/* Writes a line as it stands, with no prefix: a dataplane's console. `len` bytes, newline added. */
+void console_line(const char *prefix, const char *text, size_t len);
+
+/* From now on the console is the caller's alone: a panic writes whoever held the lock. */
+void console_break_lock(void);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The control VM: an unmodified Linux.
+ */
+#ifndef HV_VM_LINUX_H
+#define HV_VM_LINUX_H
+
+#include <stdnoreturn.h>
+
+#include "hv/arch/cpu.h"
+
+/* On the boot core, once all others wait in linux_ap: loads the kernel and runs it. */
+noreturn void linux_start(void);
+
+/* Any other core: waits for Linux to start it, or for a dataplane. */
+noreturn void linux_ap(struct cpu *cpu);
+
+#endif
