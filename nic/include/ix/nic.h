@@ -98,7 +98,7 @@ struct ix_nic_rx {
 };
 
 struct ix_nic_seg {
-	const void *va; /* for ix_nic_tx_prepare() only; the device reads from dma */
+	void *va; /* for ix_nic_tx_prepare() only; the device reads from dma */
 	uint64_t dma;
 	uint32_t len; /* bytes, not 0 */
 	uint32_t reserved;
@@ -131,6 +131,7 @@ struct ix_nic_queue_stats {
 	uint64_t rx_errors;   /* frames dropped for a MAC error the device reported */
 	uint64_t rx_chained;  /* frames dropped because they took more than one buffer */
 	uint64_t rx_csum_bad; /* frames delivered that the device found wrong (no _OK flag) */
+	uint64_t rx_aborted;  /* frames received but not yet fetched at a reset: lost */
 	uint64_t tx_packets, tx_bytes; /* handed to the device, TSO counted once */
 	uint64_t tx_invalid; /* refused by the driver's checks: dropped, cookie returned */
 	uint64_t tx_aborted; /* unfinished at a reset: may or may not have been sent */
