@@ -1,0 +1,19 @@
+# The Linux side: Debian's kernels for tests and demonstrations, and an initramfs for each.
+
+$(BUILD)/linux/.kernels: scripts/fetch-kernels | $(DEPS)
+	scripts/fetch-kernels $(BUILD)/linux
+	@touch $@
+
+# Files of the initramfs, as FILE=PATH; other folders append to it.
+INITRAMFS := linux-control/initramfs/init=init
+INITRAMFS += $(foreach t,$(sort $(wildcard tests/linux/*.sh)),$(t)=tests/$(notdir $(t)))
+
+initramfs_files = $(foreach i,$(INITRAMFS),$(firstword $(subst =, ,$(i))))
+
+# Secondary expansion: folders read after this one may add files too.
+.SECONDEXPANSION:
+$(BUILD)/linux/%/initrd.cpio: $(BUILD)/linux/.kernels scripts/mkinitramfs $$(initramfs_files) \
+		linux-control/build.mk tests/linux
+	scripts/mkinitramfs -o $@ --tree $(BUILD)/linux/$*/root $(addprefix --add ,$(INITRAMFS))
+
+ALL += $(BUILD)/linux/cloud/initrd.cpio $(BUILD)/linux/full/initrd.cpio
