@@ -18,10 +18,29 @@ static uint8_t memory[MEMORY];
 static struct acpi acpi;
 static const char *why;
 
+/* Tables are handed out as blocks of their own, so that a read past their end is seen. */
+static void *block[1024];
+static unsigned int blocks;
+
 static const void *map(void *ctx, uint64_t pa, uint64_t len)
 {
 	(void)ctx;
-	return pa <= MEMORY && len <= MEMORY - pa ? memory + pa : NULL;
+	if (pa > MEMORY || len > MEMORY - pa)
+		return NULL;
+	if (len >= 1024) /* not a table but the area of the RSDP */
+		return memory + pa;
+	assert_true(blocks < sizeof(block) / sizeof(block[0]));
+	block[blocks] = malloc(len);
+	memcpy(block[blocks], memory + pa, len);
+	return block[blocks++];
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	while (blocks)
+		free(block[--blocks]);
+	return 0;
 }
 
 static const struct physmem mem = {.map = map};
@@ -207,14 +226,14 @@ static void finds_the_rsdp(void **state)
 	(void)state;
 	assert_int_equal(acpi_find_rsdp(&mem, &rsdp, &size), 0);
 	assert_ptr_equal(rsdp, memory + RSDP);
-	make_rsdp(0x9fc00 + 0x3f0 - 0x10, 0, RSDT, 0);
+	make_rsdp(0x9ffd0, 0, RSDT, 0);
 	assert_int_equal(acpi_find_rsdp(&mem, &rsdp, &size), 0);
 	assert_ptr_equal(rsdp, memory + RSDP);
 	put_le16(memory, 0x40e, 0x9fc0);
 	assert_int_equal(acpi_find_rsdp(&mem, &rsdp, &size), 0);
-	assert_ptr_equal(rsdp, memory + 0x9ffe0);
-	assert_int_equal(size, 32);
-	memory[0x9ffe8]++;
+	assert_ptr_equal(rsdp, memory + 0x9ffd0);
+	assert_int_equal(size, 48);
+	memory[0x9ffd8]++;
 	memory[RSDP + 8]++;
 	assert_int_equal(acpi_find_rsdp(&mem, &rsdp, &size), -ENOENT);
 }
@@ -293,6 +312,11 @@ static void reports_bad_tables_and_goes_on(void **state)
 
 	make_madt();
 	memory[MADT + 45] = 0;
+	seal(MADT);
+	assert_int_equal(open_it(), 0);
+	assert_string_equal(acpi.table[1].problem, "malformed entry");
+	make_madt();
+	memory[MADT + 181 - 11] = 13; /* the last entry exceeds the table */
 	seal(MADT);
 	assert_int_equal(open_it(), 0);
 	assert_string_equal(acpi.table[1].problem, "malformed entry");
@@ -474,6 +498,11 @@ static void reads_the_dmar(void **state)
 	assert_true(e.type == DMAR_ATSR && e.all);
 	assert_int_equal(dmar_next(t, &at, &e), 0);
 
+	memory[DMAR + 48 + 24 + 16 + 25] = 12; /* the scope exceeds its entry */
+	seal(DMAR);
+	assert_int_equal(open_it(), 0);
+	assert_null(acpi_find(&acpi, "DMAR", 0));
+	memory[DMAR + 48 + 24 + 16 + 25] = 10;
 	memory[DMAR + 48 + 24 + 16 + 18] = 0; /* the RMRR ends before it begins */
 	seal(DMAR);
 	assert_int_equal(open_it(), 0);
@@ -536,17 +565,17 @@ static void rewrites(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(finds_the_rsdp, setup),
-	    cmocka_unit_test_setup(opens_both_revisions, setup),
-	    cmocka_unit_test_setup(refuses_a_bad_root, setup),
-	    cmocka_unit_test_setup(reports_bad_tables_and_goes_on, setup),
-	    cmocka_unit_test_setup(too_many_tables, setup),
-	    cmocka_unit_test_setup(reads_the_madt, setup),
-	    cmocka_unit_test_setup(reads_the_fadt, setup),
-	    cmocka_unit_test_setup(finds_sleep_types, setup),
-	    cmocka_unit_test_setup(reads_mcfg_and_hpet, setup),
-	    cmocka_unit_test_setup(reads_the_dmar, setup),
-	    cmocka_unit_test_setup(rewrites, setup),
+	    cmocka_unit_test_setup_teardown(finds_the_rsdp, setup, teardown),
+	    cmocka_unit_test_setup_teardown(opens_both_revisions, setup, teardown),
+	    cmocka_unit_test_setup_teardown(refuses_a_bad_root, setup, teardown),
+	    cmocka_unit_test_setup_teardown(reports_bad_tables_and_goes_on, setup, teardown),
+	    cmocka_unit_test_setup_teardown(too_many_tables, setup, teardown),
+	    cmocka_unit_test_setup_teardown(reads_the_madt, setup, teardown),
+	    cmocka_unit_test_setup_teardown(reads_the_fadt, setup, teardown),
+	    cmocka_unit_test_setup_teardown(finds_sleep_types, setup, teardown),
+	    cmocka_unit_test_setup_teardown(reads_mcfg_and_hpet, setup, teardown),
+	    cmocka_unit_test_setup_teardown(reads_the_dmar, setup, teardown),
+	    cmocka_unit_test_setup_teardown(rewrites, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
