@@ -1,6 +1,6 @@
-# The hypervisor: hv/lib is pure logic, also built for the host, where it is tested and fuzzed.
+# The hypervisor. hv/lib is pure logic, also built for the host, where it is tested and fuzzed.
 HV_LIB_SRCS := $(addprefix hv/lib/,memmap.c multiboot2.c cmdline.c acpi.c dmar.c \
-	acpi_rewrite.c)
+	acpi_rewrite.c mtrr.c)
 
 include hv/image.mk
 
@@ -8,12 +8,15 @@ include hv/image.mk
 $(eval $(call static_lib,hv/libhv.a,hv,$(HV_LIB_SRCS)))
 ALL += $(BUILD)/hv/libhv.a
 
-hv_lib = $(patsubst %,hv/lib/%.c,$(1))
-$(eval $(call unit_test,hv_memmap,tests/unit/hv_memmap.c $(call hv_lib,memmap)))
-$(eval $(call unit_test,hv_multiboot2,tests/unit/hv_multiboot2.c $(call hv_lib,multiboot2 memmap)))
-$(eval $(call unit_test,hv_cmdline,tests/unit/hv_cmdline.c $(call hv_lib,cmdline)))
-$(eval $(call fuzz_target,hv_multiboot2,tests/fuzz/hv_multiboot2.c \
-	$(call hv_lib,multiboot2 memmap)))
-$(eval $(call fuzz_target,hv_cmdline,tests/fuzz/hv_cmdline.c $(call hv_lib,cmdline)))
-$(eval $(call unit_test,hv_acpi,tests/unit/hv_acpi.c $(call hv_lib,acpi dmar acpi_rewrite)))
-$(eval $(call fuzz_target,hv_acpi,tests/fuzz/hv_acpi.c $(call hv_lib,acpi dmar acpi_rewrite)))
+# $(call hv_lib_test,name,modules): tests/unit/hv_<name>.c; hv_lib_fuzz: tests/fuzz/hv_<name>.c
+hv_lib_test = $(eval $(call unit_test,hv_$(1),tests/unit/hv_$(1).c $(2:%=hv/lib/%.c)))
+hv_lib_fuzz = $(eval $(call fuzz_target,hv_$(1),tests/fuzz/hv_$(1).c $(2:%=hv/lib/%.c)))
+
+$(call hv_lib_test,memmap,memmap)
+$(call hv_lib_test,multiboot2,multiboot2 memmap)
+$(call hv_lib_fuzz,multiboot2,multiboot2 memmap)
+$(call hv_lib_test,cmdline,cmdline)
+$(call hv_lib_fuzz,cmdline,cmdline)
+$(call hv_lib_test,acpi,acpi dmar acpi_rewrite)
+$(call hv_lib_fuzz,acpi,acpi dmar acpi_rewrite)
+$(call hv_lib_test,mtrr,mtrr)
