@@ -1,6 +1,6 @@
 # The hypervisor. hv/lib is pure logic, also built for the host, where it is tested and fuzzed.
 HV_LIB_SRCS := $(addprefix hv/lib/,memmap.c multiboot2.c cmdline.c acpi.c dmar.c \
-	acpi_rewrite.c mtrr.c)
+	acpi_rewrite.c mtrr.c ept.c)
 
 include hv/image.mk
 
@@ -20,3 +20,4 @@ $(call hv_lib_fuzz,cmdline,cmdline)
 $(call hv_lib_test,acpi,acpi dmar acpi_rewrite)
 $(call hv_lib_fuzz,acpi,acpi dmar acpi_rewrite)
 $(call hv_lib_test,mtrr,mtrr)
+$(call hv_lib_test,ept,ept mtrr memmap)
