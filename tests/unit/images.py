@@ -47,8 +47,8 @@ def test_entries():
                f"{bad} is refused, since GRUB would interpret it")
     paths = {"x.elf": "/boot/x.elf", "k": "/boot/k", "i": "/boot/i"}
     text = mkiso.grub_cfg([e, {"title": "plain", "linux": "k"}], paths, 5, 115200, True)
-    tap.ok("multiboot2 /boot/x.elf ixmem=64M\n\tmodule2 /boot/k linux a=1 b\n\tmodule2 /boot/i initrd\n"
-           in text, "the hypervisor gets its modules by name")
+    tap.ok("multiboot2 /boot/x.elf ixmem=64M\n\tmodule2 /boot/k a=1 b\n\tmodule2 /boot/i\n}"
+           in text, "the hypervisor gets the kernel and the initrd as modules")
     tap.ok("menuentry 'plain' {\n\tlinux /boot/k\n}" in text, "Linux alone is started by GRUB")
 
 
