@@ -17,3 +17,9 @@ $(BUILD)/linux/%/initrd.cpio: $(BUILD)/linux/.kernels scripts/mkinitramfs $$(ini
 	scripts/mkinitramfs -o $@ --tree $(BUILD)/linux/$*/root $(addprefix --add ,$(INITRAMFS))
 
 ALL += $(BUILD)/linux/cloud/initrd.cpio $(BUILD)/linux/full/initrd.cpio
+
+# ixcpd and ixctl: static programs, so that they run on any Linux.
+CTL := linux-control
+ctl = $(patsubst %,$(CTL)/%.c,$(1))
+$(eval $(call unit_test,ctl_conf,tests/unit/ctl_conf.c $(call ctl,conf)))
+$(eval $(call fuzz_target,ctl_conf,tests/fuzz/ctl_conf.c $(call ctl,conf)))
