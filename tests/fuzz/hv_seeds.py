@@ -72,6 +72,19 @@ def acpi():
         write("hv_acpi", "xsdt" if xsdt else "rsdt", rsdp + bytes(64 - len(rsdp)) + root + image)
 
 
+def bzimage():
+    head = bytearray(1024)
+    for at, form, value in (
+            (0x1f1, "B", 19), (0x1f4, "I", 4096), (0x1fe, "H", 0xaa55), (0x200, "H", 0x6aeb),
+            (0x202, "4s", b"HdrS"), (0x206, "H", 0x20f), (0x211, "B", 1), (0x22c, "I", 0x7fffffff),
+            (0x230, "I", 0x200000), (0x234, "H", 0x1501), (0x236, "H", 0x7f), (0x238, "I", 2047),
+            (0x248, "I", 716), (0x24c, "I", 60000), (0x258, "Q", 0x1000000), (0x260, "I", 0x3378000)):
+        struct.pack_into("<" + form, head, at, value)
+    for name, e820 in (("small", 4), ("many_ranges", 150)):
+        write("hv_bzimage", name, struct.pack("<HHHH", 100, 1000, 512, e820) + head)
+
+
 multiboot2()
+bzimage()
 cmdline()
 acpi()
