@@ -20,7 +20,8 @@ AR      := gcc-ar
 
 WARN := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wpointer-arith \
 	-Wwrite-strings -Wvla
-INC  := -I. -Ihv/include -Inet/include -Inic/include -Iuserlib/include -Iguest/include
+INC  := -I. -Ihv/include -Inet/include -Inic/include -Iuserlib/include -Iguest/include \
+	-Ilinux-control/include
 # __FILE__ and debug information must not depend on where the tree lies.
 REPRO := -ffile-prefix-map=$(CURDIR)=.
 COMMON := -std=gnu17 -g $(WARN) $(INC) $(REPRO) -fno-strict-aliasing -fno-common

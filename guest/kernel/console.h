@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Console, last words, and the other calls to the hypervisor, or to QEMU's ports without one.
+ */
+#ifndef GUEST_CONSOLE_H
+#define GUEST_CONSOLE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ix/bootinfo.h>
+
+/* Formats %s %c %d %i %u %x %p %%, with l, ll, z, width and 0. Returns the length it would need. */
+int format(char *buf, size_t size, const char *fmt, va_list ap);
+int format_to(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+void console_init(const struct ix_bootinfo *bi);
+/* Kernel memory, any length, written as it is. */
+void console_write(const char *s, size_t n);
+/* One line of the kernel: "ix[NAME]: " is put before it, and a newline behind it. */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Tells ixcpd; IX_GEVENT_. */
+void tell(uint64_t event, uint64_t argument);
+/* Ends the domain. */
+_Noreturn void domain_exit(int status);
+/* Ends the domain because the kernel found itself broken. */
+_Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#define ASSERT(x)                                                             \
+	do {                                                                  \
+		if (__builtin_expect(!(x), 0))                                \
+			panic("%s:%d: not true: %s", __FILE__, __LINE__, #x); \
+	} while (0)
+
+/* PCI configuration space of one of the domain's functions. */
+uint32_t pci_read(const struct ix_device *d, uint32_t off, uint32_t size);
+void pci_write(const struct ix_device *d, uint32_t off, uint32_t size, uint32_t value);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The application's threads, its end, its time limits.
+ */
+#include <errno.h>
+
+#include "guest/kernel/apic.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/futex.h"
+#include "guest/kernel/lock.h"
+#include "guest/kernel/memory.h"
+#include "guest/kernel/process.h"
+#include "guest/kernel/string.h"
+#include "guest/kernel/uaccess.h"
+#include "guest/kernel/uvm.h"
+
+#define CLONE_VM             0x100
+#define CLONE_SETTLS         0x80000
+#define CLONE_PARENT_SETTID  0x100000
+#define CLONE_CHILD_CLEARTID 0x200000
+#define CLONE_CHILD_SETTID   0x1000000
+#define CLONE_THREAD         0x10000
+
+#define PARK_MS 100 /* how long the last words wait for the other cores */
+
+_Noreturn void switch_stack(uint64_t top, void (*to)(void), uint64_t argument);
+
+static int ended; /* atomic: 1 from when the application is over */
+static int next_tid = 2;
+static uint64_t report_tsc, stop_tsc; /* watchdog; 0: none */
+
+bool process_ended(void)
+{
+	return __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
+}
+
+/* ---- waiting ---- */
+
+static void timer_by(struct cpu *c, uint64_t tsc)
+{
+	if (c->timer == 0 || tsc < c->timer) {
+		c->timer = tsc;
+		timer_at(tsc);
+	}
+}
+
+static _Noreturn void park(void)
+{
+	struct cpu *c = this_cpu();
+
+	c->thread.state = THREAD_NONE;
+	__atomic_store_n(&c->parked, 1, __ATOMIC_RELEASE);
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+void process_wait(const int *word, int value, uint64_t until)
+{
+	struct cpu *c = this_cpu();
+
+	if (process_ended())
+		park();
+	uvm_sync(c);
+	/* Announced before the last look, so that who changes the word sees it or is seen. */
+	__atomic_store_n(&c->sleeping, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == value && !process_ended() &&
+	    rdtsc() < until) {
+		if (until != UINT64_MAX)
+			timer_by(c, until);
+		/* STI takes effect after HLT has begun: no interrupt is lost between the two. */
+		__asm__ volatile("sti; hlt; cli" ::: "memory");
+	}
+	__atomic_store_n(&c->sleeping, 0, __ATOMIC_RELAXED);
+}
+
+void process_notify(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < ncpus; i++) {
+		struct cpu *c = cpu_of(i);
+
+		if (c != this_cpu() && __atomic_load_n(&c->sleeping, __ATOMIC_RELAXED))
+			apic_kick(c);
+	}
+}
+
+/* ---- threads ---- */
+
+void process_core_loop(void)
+{
+	struct cpu *c = this_cpu();
+	struct thread *t = &c->thread;
+
+	uvm_core_idle(c);
+	while (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != THREAD_STARTING) {
+		process_wait(&t->state, THREAD_NONE, UINT64_MAX);
+		uvm_core_idle(c);
+	}
+	/* Counted in before the tables are loaded afresh: nothing removed from here on is missed. */
+	__atomic_store_n(&c->tlb_seen, 0, __ATOMIC_SEQ_CST);
+	uvm_sync(c);
+	t->attached = false;
+	c->user_since = rdtsc();
+	c->unresponsive = false;
+	fpu_reset();
+	wrmsr(MSR_FS_BASE, t->fs_base);
+	wrmsr(MSR_KERNEL_GS_BASE, 0);
+	__atomic_store_n(&t->state, THREAD_RUNNING, __ATOMIC_RELEASE);
+
+	struct regs *frame = (struct regs *)c->kernel_rsp - 1;
+
+	*frame = t->start_regs;
+	enter_user(frame);
+}
+
+int64_t process_clone(const struct regs *r)
+{
+	uint64_t flags = r->di, stack = r->si, parent_tid = r->dx, child_tid = r->r10, tls = r->r8;
+
+	if ((flags & (CLONE_VM | CLONE_THREAD)) != (CLONE_VM | CLONE_THREAD))
+		return -ENOSYS; /* a process of its own: there is one application */
+	if (stack >= USER_TOP || ((flags & CLONE_SETTLS) && tls >= USER_TOP))
+		return -EINVAL;
+	for (unsigned i = 0; i < ncpus; i++) {
+		struct cpu *c = cpu_of(i);
+		struct thread *t = &c->thread;
+		int none = THREAD_NONE;
+
+		if (!__atomic_compare_exchange_n(&t->state, &none, THREAD_TAKEN, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			continue;
+		int tid = __atomic_fetch_add(&next_tid, 1, __ATOMIC_RELAXED);
+
+		t->tid = tid;
+		t->clear_tid = flags & CLONE_CHILD_CLEARTID ? child_tid : 0;
+		t->fs_base = flags & CLONE_SETTLS ? tls : 0;
+		t->signal_mask = this_cpu()->thread.signal_mask;
+		t->start_regs = *r;
+		t->start_regs.ax = 0;
+		t->start_regs.sp = stack;
+		if (((flags & CLONE_PARENT_SETTID) && put_user(parent_tid, tid)) ||
+		    ((flags & CLONE_CHILD_SETTID) && put_user(child_tid, tid))) {
+			__atomic_store_n(&t->state, THREAD_NONE, __ATOMIC_RELEASE);
+			return -EFAULT;
+		}
+		__atomic_store_n(&t->state, THREAD_STARTING, __ATOMIC_RELEASE);
+		process_notify();
+		return tid;
+	}
+	return -EAGAIN; /* each core has its thread */
+}
+
+static bool any_thread(void)
+{
+	for (unsigned i = 0; i < ncpus; i++)
+		if (__atomic_load_n(&cpu_of(i)->thread.state, __ATOMIC_ACQUIRE) != THREAD_NONE)
+			return true;
+	return false;
+}
+
+void process_thread_exit(int status)
+{
+	struct cpu *c = this_cpu();
+	uint64_t clear = c->thread.clear_tid;
+	static const uint32_t zero;
+
+	if (process_ended())
+		park();
+	/* The stack of the thread may be freed as soon as this is seen. */
+	if (clear && clear % 4 == 0 && put_user(clear, zero) == 0)
+		futex_wake(clear, 1);
+	__atomic_store_n(&c->thread.state, THREAD_NONE, __ATOMIC_RELEASE);
+	if (!any_thread())
+		process_exit(status);
+	switch_stack(c->kernel_rsp, process_core_loop, 0);
+}
+
+/* ---- the end ---- */
+
+/* The first core to get here says the last words; the others park. */
+static _Noreturn void end(uint64_t event, int status)
+{
+	if (__atomic_exchange_n(&ended, 1, __ATOMIC_ACQ_REL))
+		park();
+	struct cpu *self = this_cpu();
+
+	for (unsigned i = 0; i < ncpus; i++)
+		if (cpu_of(i) != self)
+			apic_kick(cpu_of(i));
+	uint64_t until = rdtsc() + tsc_khz * PARK_MS;
+
+	for (unsigned i = 0; i < ncpus; i++)
+		while (cpu_of(i) != self && rdtsc() < until &&
+		       !__atomic_load_n(&cpu_of(i)->parked, __ATOMIC_ACQUIRE))
+			cpu_pause();
+	tell(IX_GEVENT_APP_EXIT, event);
+	domain_exit(status);
+}
+
+void process_exit(int status)
+{
+	if (!process_ended())
+		say("application ended: exit status %d", status & 255);
+	end((uint64_t)status & 255, status & 255);
+}
+
+void process_kill(int signal)
+{
+	if (!process_ended())
+		say("application ended: signal %d", signal);
+	end(256 + (uint64_t)signal, 128 + signal);
+}
+
+void process_user_return(struct regs *r)
+{
+	(void)r;
+	if (process_ended())
+		park();
+	uvm_sync(this_cpu());
+}
+
+/* ---- time limits ---- */
+
+void process_set_limits(uint64_t report_us, uint64_t stop_us)
+{
+	report_tsc = ns_to_tsc(report_us * 1000);
+	stop_tsc = ns_to_tsc(stop_us * 1000);
+}
+
+void process_watchdog_reset(struct cpu *c)
+{
+	c->user_since = rdtsc();
+	if (c->unresponsive) {
+		c->unresponsive = false;
+		say("core %u: the application responds again", c->index);
+	}
+	/* As a rule the timer is set already, for some earlier call's limit, and only moved when it fires. */
+	if (report_tsc)
+		timer_by(c, c->user_since + report_tsc);
+}
+
+void process_tick(struct cpu *c, const struct regs *r)
+{
+	c->timer = 0;
+	/* Before its first run_io() a thread has no time limit: it may load and compute. */
+	if (!from_user(r) || !c->thread.attached || !report_tsc)
+		return;
+	uint64_t now = rdtsc(), gone = now - c->user_since;
+
+	if (gone < report_tsc) {
+		timer_by(c, c->user_since + report_tsc);
+		return;
+	}
+	if (!c->unresponsive) {
+		c->unresponsive = true;
+		say("core %u: the application is unresponsive: %lu us in user mode, at %p",
+		    c->index, tsc_to_ns(gone) / 1000, (void *)r->ip);
+		tell(IX_GEVENT_UNRESPONSIVE, c->index);
+	}
+	if (stop_tsc && gone >= stop_tsc) {
+		say("core %u: the application is stopped: %lu us in user mode", c->index,
+		    tsc_to_ns(gone) / 1000);
+		process_kill(9);
+	}
+	timer_by(c, now + tsc_khz); /* the network goes on, each millisecond */
+}
