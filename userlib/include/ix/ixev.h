@@ -105,6 +105,8 @@ struct ixev_ctx {
 	uint32_t tx_sent;    /* bytes of tx_next sent */
 	uint32_t tx_pending; /* bytes unsent */
 	uint32_t tx_limit;   /* most bytes that may be pending */
+	uint32_t tx_given;   /* bytes of the sendv that is under way */
+	void *rx_copy;       /* unread bytes of a connection that is over */
 
 	uint16_t state; /* library */
 	uint8_t mask;   /* IXEV_ */
@@ -114,8 +116,11 @@ struct ixev_ctx {
 
 _Static_assert(sizeof(struct ixev_ctx) < 256, "a connection costs little until it buffers");
 
-/* Prepares a context (any old contents are ignored): before ixev_connect(), or in an accept hook. */
-void ixev_init(struct ixev_ctx *ctx, const struct ixev_ops *ops);
+/*
+ * Prepares a context (any old contents are ignored) with IXEV_IN as its mask: before ixev_connect(), or
+ * in an accept hook.
+ */
+void ixev_init(struct ixev *base, struct ixev_ctx *ctx, const struct ixev_ops *ops);
 
 struct ixev_listener {
 	struct ixev *base;
@@ -140,8 +145,7 @@ void ixev_unlisten(struct ixev_listener *l);
  * Opens a connection; ops->dialed tells the outcome. Writing before that is allowed. -ENOMEM: nothing
  * happened.
  */
-int ixev_connect(struct ixev *base, struct ixev_ctx *ctx, const struct ix_ip *remote,
-		 uint16_t port);
+int ixev_connect(struct ixev_ctx *ctx, const struct ix_ip *remote, uint16_t port);
 
 /* Which events are wanted: IXEV_IN, IXEV_OUT, with IXEV_ET or not. Takes effect at once. */
 void ixev_set_mask(struct ixev_ctx *ctx, unsigned int mask);
@@ -156,8 +160,9 @@ void ixev_set_limit(struct ixev_ctx *ctx, uint32_t bytes);
 ssize_t ixev_recv(struct ixev_ctx *ctx, void *buf, size_t len);
 
 /*
- * The same without copying: *data points at up to `max` bytes that stay until given back, in order, by
- * ixev_recv_done(), and no longer than the context. One piece at a time.
+ * The same without copying: *data points at up to `max` bytes that stay until they are given back by
+ * ixev_recv_done(), which counts bytes in the order received, or until ixev_close(), or until the
+ * callback with IXEV_HUP returns. While bytes are lent so, ixev_recv() is -EBUSY.
  */
 ssize_t ixev_recv_zc(struct ixev_ctx *ctx, const void **data, size_t max);
 void ixev_recv_done(struct ixev_ctx *ctx, size_t bytes);
@@ -216,7 +221,10 @@ struct ixev_timer {
 
 void ixev_timer_init(struct ixev_timer *t, void (*fire)(struct ixev_timer *t));
 
-/* Fires once, `usec` microseconds after the end of this round; sets an armed timer anew. */
+/*
+ * Fires once, `usec` microseconds after the end of this round; sets an armed timer anew. When more are
+ * armed than the dataplane is configured for, the last ones start late.
+ */
 void ixev_timer_add(struct ixev *base, struct ixev_timer *t, uint64_t usec);
 
 /* Disarms; the structure may be freed at once. Harmless on a timer that is not armed. */
