@@ -42,6 +42,7 @@ struct core_env {
 	 * Application memory [addr, addr + len): the address at which the kernel reaches its first
 	 * bytes, and in *run (1..len) how many of them are contiguous there. NULL: the first byte is
 	 * not the application's (or `write` is asked and it may not write there). len > 0.
+	 * `shared` is the application's to read: received payload may be sent on from where it is.
 	 */
 	void *(*user)(void *ctx, uint64_t addr, uint64_t len, bool write, uint64_t *run);
 

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * echo: returns what it is sent, over TCP and UDP; and the closed-loop client that measures it.
+ *
+ *	echo server [-p PORT]
+ *	echo client ADDRESS [-p PORT] [-c CONNECTIONS] [-s BYTES] [-n MESSAGES] [-u]
+ *
+ * The client keeps one message under way on each connection (over UDP: one socket each), compares
+ * what comes back, and prints the rate and the distribution of round-trip times.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <ix/ixev.h>
+
+static uint16_t port = 7;
+
+/* ---- server ---- */
+
+struct peer {
+	struct ixev_ctx ctx;
+};
+
+/*
+ * Takes no more than can be sent: what does not fit stays received, so the window closes and the
+ * sender waits.
+ */
+static void server_event(struct ixev_ctx *ctx, unsigned int events)
+{
+	char buf[16384];
+	ssize_t n = 0;
+
+	if (events & IXEV_HUP) {
+		ixev_close(ctx);
+		return;
+	}
+	while (ixev_pending(ctx) <= 4 * sizeof(buf)) {
+		n = ixev_recv(ctx, buf, sizeof(buf));
+		if (n <= 0)
+			break;
+		if (ixev_send(ctx, buf, (size_t)n) != n) {
+			ixev_abort(ctx); /* out of memory: a hole would be worse */
+			return;
+		}
+	}
+	if (n == 0)
+		ixev_close(ctx); /* the peer is done; what is pending is still sent */
+	else if (n > 0)
+		ixev_set_mask(ctx, IXEV_OUT); /* full: go on when there is room */
+	else if (n == -EAGAIN)
+		ixev_set_mask(ctx, IXEV_IN);
+}
+
+static void server_release(struct ixev_ctx *ctx)
+{
+	free((struct peer *)ctx);
+}
+
+static const struct ixev_ops server_ops = {.event = server_event, .release = server_release};
+
+static struct ixev_ctx *server_accept(struct ixev_listener *l, const struct ix_tuple *tuple)
+{
+	struct peer *p = malloc(sizeof(*p));
+
+	(void)tuple;
+	if (!p)
+		return NULL;
+	ixev_init(l->base, &p->ctx, &server_ops);
+	return &p->ctx;
+}
+
+static void server_datagram(struct ixev_udp *u, const struct ixev_dgram *d)
+{
+	ixev_udp_send(u, &d->remote, d->remote_port, d->data, d->len);
+}
+
+static void *server_thread(void *arg)
+{
+	struct ixev_listener listener = {.accept = server_accept};
+	struct ixev_udp udp = {.recv = server_datagram};
+	struct ixev *base = arg;
+	long err = base ? 0 : ixev_open(&base, NULL);
+
+	if (err == 0)
+		err = ixev_listen(base, &listener, &ix_ip_any, port, 0);
+	if (err == 0)
+		err = ixev_udp_bind(base, &udp, &ix_ip_any, port);
+	if (err == 0) {
+		printf("echo: core %u serves port %u\n", ixev_info(base)->core, port);
+		err = ixev_loop(base);
+	}
+	fprintf(stderr, "echo: %s\n", strerror((int)-err));
+	exit(1);
+}
+
+static int server(void)
+{
+	struct ixev *base;
+	int err = ixev_open(&base, NULL);
+	pthread_t t;
+
+	if (err < 0) {
+		fprintf(stderr, "echo: attach: %s\n", strerror(-err));
+		return 1;
+	}
+	for (uint32_t i = 1; i < ixev_info(base)->ncores; i++) {
+		if (pthread_create(&t, NULL, server_thread, NULL) != 0)
+			return 1;
+	}
+	server_thread(base);
+	return 0;
+}
+
+/* ---- client ---- */
+
+#define BUCKETS 1024 /* 16 per power of two of nanoseconds */
+
+struct client {
+	struct ix_ip server;
+	uint32_t conns, size;
+	uint64_t messages; /* to be sent in all */
+	bool udp;
+	struct ixev *base;
+	uint64_t started, answered, failed;
+	uint32_t closed;
+	uint64_t bucket[BUCKETS];
+};
+
+struct flow {
+	struct ixev_ctx ctx;
+	struct ixev_udp udp;
+	struct ixev_timer timer; /* UDP: the message or its answer was lost */
+	struct client *client;
+	uint64_t number, begun; /* of the message under way */
+	uint32_t sent, received;
+	char *out;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static unsigned int bucket_of(uint64_t ns)
+{
+	unsigned int exp = ns < 16 ? 0 : (unsigned int)(60 - __builtin_clzll(ns));
+
+	return exp * 16 + (unsigned int)(ns >> exp) % 16 + (exp ? 16 : 0);
+}
+
+static double bucket_us(unsigned int b)
+{
+	unsigned int exp = b < 32 ? 0 : b / 16 - 1;
+
+	return (double)((b < 16 ? b : 16 + b % 16ull) << exp) / 1000;
+}
+
+/* Each message differs from the one before it and from those of other flows. */
+static void fill(struct flow *f)
+{
+	uint64_t x = (f->number + 1) * 0x9e3779b97f4a7c15ull;
+
+	for (uint32_t i = 0; i < f->client->size; i++) {
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		f->out[i] = (char)(x >> 56);
+	}
+}
+
+static void finish(struct flow *f, const char *why)
+{
+	struct client *c = f->client;
+
+	if (why) {
+		fprintf(stderr, "echo: connection failed: %s\n", why);
+		c->failed++;
+	}
+	if (c->udp) {
+		ixev_timer_del(&f->timer);
+		ixev_udp_close(&f->udp);
+		c->closed++;
+	} else {
+		ixev_close(&f->ctx);
+	}
+}
+
+static void push(struct flow *f)
+{
+	ssize_t n = ixev_send(&f->ctx, f->out + f->sent, f->client->size - f->sent);
+
+	if (n > 0)
+		f->sent += (uint32_t)n;
+	else if (n != -EAGAIN)
+		finish(f, strerror((int)-n));
+}
+
+static void udp_push(struct flow *f)
+{
+	struct client *c = f->client;
+
+	ixev_udp_send(&f->udp, &c->server, port, f->out, c->size);
+	ixev_timer_add(c->base, &f->timer, 200000);
+}
+
+static void next_message(struct flow *f)
+{
+	struct client *c = f->client;
+
+	if (c->started == c->messages) {
+		finish(f, NULL);
+		return;
+	}
+	f->number = c->started++;
+	f->sent = f->received = 0;
+	fill(f);
+	f->begun = now_ns();
+	if (c->udp)
+		udp_push(f);
+	else
+		push(f);
+}
+
+static void answered(struct flow *f)
+{
+	struct client *c = f->client;
+	unsigned int b = bucket_of(now_ns() - f->begun);
+
+	c->bucket[b < BUCKETS ? b : BUCKETS - 1]++;
+	c->answered++;
+	next_message(f);
+}
+
+static void client_event(struct ixev_ctx *ctx, unsigned int events)
+{
+	struct flow *f = (struct flow *)ctx;
+	uint32_t size = f->client->size;
+	const void *data;
+	ssize_t n;
+
+	while ((n = ixev_recv_zc(ctx, &data, size - f->received)) > 0) {
+		bool same = memcmp(data, f->out + f->received, (size_t)n) == 0;
+
+		ixev_recv_done(ctx, (size_t)n);
+		if (!same) {
+			finish(f, "what came back differs");
+			return;
+		}
+		f->received += (uint32_t)n;
+		if (f->received == size) {
+			answered(f);
+			return;
+		}
+	}
+	if (n == 0 || (events & IXEV_HUP))
+		finish(f, n == 0 ? "closed by the server" : strerror(-ixev_error(ctx)));
+	else if (f->sent < size)
+		push(f);
+}
+
+static void client_dialed(struct ixev_ctx *ctx, int err)
+{
+	struct flow *f = (struct flow *)ctx;
+
+	if (err < 0) {
+		finish(f, strerror(-err));
+		return;
+	}
+	ixev_set_mask(ctx, IXEV_IN | IXEV_OUT | IXEV_ET);
+	next_message(f);
+}
+
+static void client_release(struct ixev_ctx *ctx)
+{
+	((struct flow *)ctx)->client->closed++;
+}
+
+static const struct ixev_ops client_ops = {
+    .event = client_event, .dialed = client_dialed, .release = client_release};
+
+static void client_datagram(struct ixev_udp *u, const struct ixev_dgram *d)
+{
+	struct flow *f = (struct flow *)((char *)u - offsetof(struct flow, udp));
+
+	/* An answer to an earlier copy of a message is not this one's. */
+	if (d->len == f->client->size && memcmp(d->data, f->out, d->len) == 0)
+		answered(f);
+}
+
+static void client_timeout(struct ixev_timer *t)
+{
+	udp_push((struct flow *)((char *)t - offsetof(struct flow, timer)));
+}
+
+static int client_start(struct client *c, struct flow *f)
+{
+	f->client = c;
+	f->out = malloc(c->size);
+	if (!f->out)
+		return -ENOMEM;
+	if (!c->udp) {
+		ixev_init(c->base, &f->ctx, &client_ops);
+		return ixev_connect(&f->ctx, &c->server, port);
+	}
+	ixev_timer_init(&f->timer, client_timeout);
+	f->udp.recv = client_datagram;
+	return ixev_udp_bind(c->base, &f->udp, &ix_ip_any, 0);
+}
+
+static double percentile(const struct client *c, double p)
+{
+	uint64_t want = (uint64_t)((double)c->answered * p / 100), sum = 0;
+
+	want -= want && want == c->answered;
+	for (unsigned int b = 0; b < BUCKETS; b++) {
+		sum += c->bucket[b];
+		if (sum > want)
+			return bucket_us(b);
+	}
+	return 0;
+}
+
+static int client(struct client *c)
+{
+	struct flow *flows = calloc(c->conns, sizeof(*flows));
+	int err = ixev_open(&c->base, NULL);
+	uint64_t begin = now_ns();
+	double seconds;
+
+	for (uint32_t i = 0; flows && i < c->conns && err == 0; i++)
+		err = client_start(c, &flows[i]);
+	if (err < 0 || !flows) {
+		fprintf(stderr, "echo: %s\n", strerror(err < 0 ? -err : ENOMEM));
+		return 1;
+	}
+	for (uint32_t i = 0; c->udp && i < c->conns; i++)
+		next_message(&flows[i]);
+	while (c->closed < c->conns && ixev_wait(c->base, IX_WAIT_FOREVER) >= 0)
+		;
+	seconds = (double)(now_ns() - begin) / 1e9;
+	printf("echo: %llu messages of %u bytes on %u connections in %.3f s: %.0f/s\n",
+	       (unsigned long long)c->answered, c->size, c->conns, seconds,
+	       (double)c->answered / seconds);
+	printf("echo: round trip us: min %.1f median %.1f p99 %.1f p99.9 %.1f max %.1f\n",
+	       percentile(c, 0), percentile(c, 50), percentile(c, 99), percentile(c, 99.9),
+	       percentile(c, 100));
+	if (c->failed || c->answered != c->messages)
+		fprintf(stderr, "echo: %llu connections failed\n", (unsigned long long)c->failed);
+	return c->failed || c->answered != c->messages;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: echo server [-p PORT]\n"
+			"       echo client ADDRESS [-p PORT] [-c CONNECTIONS] [-s BYTES]"
+			" [-n MESSAGES] [-u]\n");
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option no_long[] = {{0}};
+	struct client c = {.conns = 1, .size = 64, .messages = 1000};
+	int opt;
+
+	/* Unlike getopt(), allows options behind operands with every libc. */
+	while ((opt = getopt_long(argc, argv, "p:c:s:n:u", no_long, NULL)) != -1) {
+		if (opt == 'p')
+			port = (uint16_t)atoi(optarg);
+		else if (opt == 'c')
+			c.conns = (uint32_t)atoi(optarg);
+		else if (opt == 's')
+			c.size = (uint32_t)atoi(optarg);
+		else if (opt == 'n')
+			c.messages = strtoull(optarg, NULL, 10);
+		else if (opt == 'u')
+			c.udp = true;
+		else
+			return usage();
+	}
+	if (optind + 1 == argc && strcmp(argv[optind], "server") == 0)
+		return server();
+	if (optind + 2 != argc || strcmp(argv[optind], "client") != 0 || !c.size || !c.conns ||
+	    ix_ip_parse(&c.server, argv[optind + 1]) < 0)
+		return usage();
+	return client(&c);
+}
