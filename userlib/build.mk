@@ -1,5 +1,6 @@
 LIBIX_SRC := userlib/lib/native.c userlib/lib/raw.c userlib/lib/ixev.c userlib/lib/ixev_mem.c \
-	userlib/lib/ixev_tcp.c userlib/lib/ixev_timer.c userlib/lib/ixev_udp.c
+	userlib/lib/ixev_tcp.c userlib/lib/ixev_timer.c userlib/lib/ixev_udp.c userlib/lib/socket.c \
+	userlib/lib/socket_opt.c userlib/lib/socket_poll.c
 
 $(eval $(call static_lib,userlib/libix.a,user,$(LIBIX_SRC)))
 $(eval $(call static_lib,userlib/libix-hosted.a,pic,$(LIBIX_SRC)))
@@ -9,10 +10,10 @@ ALL += $(BUILD)/userlib/libix.a $(BUILD)/userlib/libix-hosted.a
 # build/host/apps/NAME.so for hosted mode.
 EXAMPLES := echo
 define example
-$(BUILD)/apps/$(1): userlib/examples/$(1).c userlib/ix-cc $(BUILD)/userlib/libix.a
+$(BUILD)/apps/$(1): userlib/examples/$(1).c userlib/ix-cc $(wildcard userlib/include/ix/*.h) $(BUILD)/userlib/libix.a
 	@mkdir -p $$(@D)
 	BUILD=$(abspath $(BUILD)) userlib/ix-cc $(WARN) $(REPRO) -pthread $$< -o $$@
-$(BUILD)/host/apps/$(1).so: userlib/examples/$(1).c userlib/ix-cc $(BUILD)/userlib/libix-hosted.a
+$(BUILD)/host/apps/$(1).so: userlib/examples/$(1).c userlib/ix-cc $(wildcard userlib/include/ix/*.h) $(BUILD)/userlib/libix-hosted.a
 	@mkdir -p $$(@D)
 	BUILD=$(abspath $(BUILD)) userlib/ix-cc --hosted $(WARN) $(REPRO) $$< -o $$@
 ALL += $(BUILD)/apps/$(1) $(BUILD)/host/apps/$(1).so

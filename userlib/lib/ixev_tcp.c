@@ -140,7 +140,7 @@ int ixev_connect(struct ixev_ctx *x, const struct ix_ip *remote, uint16_t port)
 	return 0;
 }
 
-static unsigned int levels(const struct ixev_ctx *x)
+unsigned int ixev_levels(const struct ixev_ctx *x)
 {
 	unsigned int ev = 0;
 
@@ -148,13 +148,20 @@ static unsigned int levels(const struct ixev_ctx *x)
 		ev |= IXEV_IN;
 	if ((x->state & (ST_OPEN | ST_DEAD | ST_SHUT)) == ST_OPEN && x->tx_pending < x->tx_limit)
 		ev |= IXEV_OUT;
+	if (x->state & ST_DEAD)
+		ev |= IXEV_HUP;
 	return ev;
+}
+
+bool ixev_eof(const struct ixev_ctx *x)
+{
+	return x->state & ST_EOF;
 }
 
 void ixev_set_mask(struct ixev_ctx *x, unsigned int mask)
 {
 	x->mask = (uint8_t)mask;
-	x->edges = (uint8_t)((x->edges & IXEV_HUP) | levels(x));
+	x->edges = (uint8_t)((x->edges & IXEV_HUP) | (ixev_levels(x) & ~IXEV_HUP));
 	if (x->next && (x->edges & (mask | IXEV_HUP)))
 		make_ready(x);
 }
@@ -719,12 +726,12 @@ static void run_one(struct ixev_ctx *x)
 		if (x->state & ST_CLOSING)
 			return;
 	}
-	ev = (x->mask & IXEV_ET ? x->edges : levels(x) | (x->edges & IXEV_HUP)) &
+	ev = (x->mask & IXEV_ET ? x->edges : (ixev_levels(x) & ~IXEV_HUP) | (x->edges & IXEV_HUP)) &
 	     (x->mask | IXEV_HUP) & ~(unsigned int)IXEV_ET;
 	x->edges = 0;
 	if (ev)
 		x->ops->event(x, ev);
-	if (!(x->state & ST_CLOSING) && !(x->mask & IXEV_ET) && (levels(x) & x->mask))
+	if (!(x->state & ST_CLOSING) && !(x->mask & IXEV_ET) && (ixev_levels(x) & x->mask))
 		make_ready(x);
 }
 

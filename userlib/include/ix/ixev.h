@@ -205,6 +205,10 @@ static inline size_t ixev_unread(const struct ixev_ctx *ctx)
 	return ctx->rx_bytes;
 }
 
+/* What is true now: IXEV_IN, IXEV_OUT, IXEV_HUP; whether the peer has ended its stream. */
+unsigned int ixev_levels(const struct ixev_ctx *ctx);
+bool ixev_eof(const struct ixev_ctx *ctx);
+
 /* Options of the connection (IX_OPT_); effective with the next round. */
 int ixev_set_option(struct ixev_ctx *ctx, uint32_t option, uint64_t value);
 
