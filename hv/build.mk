@@ -1,6 +1,6 @@
 # The hypervisor. hv/lib is pure logic, also built for the host, where it is tested and fuzzed.
 HV_LIB_SRCS := $(addprefix hv/lib/,memmap.c multiboot2.c cmdline.c acpi.c dmar.c \
-	acpi_rewrite.c mtrr.c ept.c bzimage.c)
+	acpi_rewrite.c mtrr.c ept.c bzimage.c icr.c mmio.c)
 
 include hv/image.mk
 
@@ -23,3 +23,6 @@ $(call hv_lib_test,mtrr,mtrr)
 $(call hv_lib_test,ept,ept mtrr memmap)
 $(call hv_lib_test,bzimage,bzimage memmap)
 $(call hv_lib_fuzz,bzimage,bzimage memmap)
+$(call hv_lib_test,icr,icr)
+$(call hv_lib_test,mmio,mmio)
+$(call hv_lib_fuzz,mmio,mmio)

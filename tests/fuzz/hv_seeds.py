@@ -84,7 +84,15 @@ def bzimage():
         write("hv_bzimage", name, struct.pack("<HHHH", 100, 1000, 512, e820) + head)
 
 
+def mmio():
+    for name, code in (("store", "0189870003000090"), ("immediate", "0141c7042478563412"),
+                       ("load", "01448b4810"), ("movzx", "010fb65101"), ("moffs32", "00a30003e0fe"),
+                       ("short_address", "0067890610200000"), ("sib", "016641c784240003000001029090")):
+        write("hv_mmio", name, bytes.fromhex(code))
+
+
 multiboot2()
+mmio()
 bzimage()
 cmdline()
 acpi()
