@@ -352,8 +352,10 @@ static int64_t pipe_read(struct pipe *p, uint64_t buf, uint64_t n)
 	if (p->count == 0)
 		return p->writers ? -EAGAIN : 0;
 	n = n < p->count ? n : p->count;
-	n = n < PIPE_SIZE - p->head ? n : PIPE_SIZE - p->head;
-	if (copy_to_user(buf, p->data + p->head, n))
+	uint64_t first = n < PIPE_SIZE - p->head ? n : PIPE_SIZE - p->head;
+
+	if (copy_to_user(buf, p->data + p->head, first) ||
+	    copy_to_user(buf + first, p->data, n - first))
 		return -EFAULT;
 	p->head = (uint32_t)((p->head + n) % PIPE_SIZE);
 	p->count -= n;

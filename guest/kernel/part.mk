@@ -33,7 +33,7 @@ GUEST_APPS := $(patsubst tests/guest-apps/%.c,$(BUILD)/test/apps/%,$(wildcard te
 ALL += $(GUEST_APPS)
 $(BUILD)/test/apps/%: tests/guest-apps/%.c | $(DEPS)
 	@mkdir -p $(@D)
-	$(MUSL_CC) -std=gnu17 -O2 -g $(WARN) -Iuserlib/include -static -pthread \
+	$(MUSL_CC) -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARN) -Iuserlib/include -static -pthread \
 		-Wl,-z,max-page-size=0x200000 -o $@ $<
 
 $(eval $(call unit_test,lctl_loader,tests/unit/lctl_loader.c $(LOADER_SRC) guest/kernel/cpio.c))

@@ -107,10 +107,9 @@ void process_core_loop(void)
 	wrmsr(MSR_KERNEL_GS_BASE, 0);
 	__atomic_store_n(&t->state, THREAD_RUNNING, __ATOMIC_RELEASE);
 
-	struct regs *frame = (struct regs *)c->kernel_rsp - 1;
+	struct regs frame = t->start_regs;
 
-	*frame = t->start_regs;
-	enter_user(frame);
+	enter_user(&frame);
 }
 
 int64_t process_clone(const struct regs *r)
@@ -166,10 +165,10 @@ void process_thread_exit(int status)
 
 	if (process_ended())
 		park();
-	/* The stack of the thread may be freed as soon as this is seen. */
+	/* First the core is free, then it is said: who has joined this thread can start another one. */
+	__atomic_store_n(&c->thread.state, THREAD_NONE, __ATOMIC_RELEASE);
 	if (clear && clear % 4 == 0 && put_user(clear, zero) == 0)
 		futex_wake(clear, 1);
-	__atomic_store_n(&c->thread.state, THREAD_NONE, __ATOMIC_RELEASE);
 	if (!any_thread())
 		process_exit(status);
 	switch_stack(c->kernel_rsp, process_core_loop, 0);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * POSIX threads on the dataplane kernel: one for each core.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#define ROUNDS 20000
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+static pthread_barrier_t barrier;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static unsigned counter, once_count, turn;
+static _Thread_local unsigned tls = 17;
+static unsigned nthreads;
+
+static void count_once(void)
+{
+	once_count++;
+}
+
+static void *worker(void *arg)
+{
+	unsigned me = (unsigned)(uintptr_t)arg;
+	double x = me;
+
+	tls += me;
+	pthread_once(&once, count_once);
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_mutex_lock(&mutex);
+		counter++;
+		pthread_mutex_unlock(&mutex);
+		x += 0.5;
+	}
+	/* In turns, by a condition variable. */
+	for (int i = 0; i < 50; i++) {
+		pthread_mutex_lock(&mutex);
+		while (turn % nthreads != me)
+			pthread_cond_wait(&cond, &mutex);
+		turn++;
+		pthread_cond_broadcast(&cond);
+		pthread_mutex_unlock(&mutex);
+	}
+	for (int i = 0; i < 300; i++) {
+		char *p = malloc(1000 + 500 * (unsigned)i);
+
+		memset(p, (int)me, 1000);
+		if (p[999] != (char)me)
+			return NULL;
+		free(p);
+	}
+	return tls == 17 + me && x == me + ROUNDS * 0.5 ? (void *)(uintptr_t)(me + 1) : NULL;
+}
+
+static void *quick(void *arg)
+{
+	return arg;
+}
+
+static void *sleeper(void *arg)
+{
+	sem_wait(arg);
+	return arg;
+}
+
+int main(void)
+{
+	pthread_t t[64];
+	cpu_set_t set;
+	bool good = true;
+
+	sched_getaffinity(0, sizeof(set), &set);
+	nthreads = (unsigned)CPU_COUNT(&set);
+	printf("%u cores\n", nthreads);
+	pthread_barrier_init(&barrier, NULL, nthreads);
+	for (unsigned i = 1; i < nthreads; i++)
+		good &= pthread_create(&t[i], NULL, worker, (void *)(uintptr_t)i) == 0;
+	check(good, "pthread_create on each core");
+	check(pthread_create(&t[0], NULL, quick, NULL) == EAGAIN, "one too many is refused");
+	good = worker(NULL) == (void *)1;
+	for (unsigned i = 1; i < nthreads; i++) {
+		void *r = NULL;
+
+		good &= pthread_join(t[i], &r) == 0 && r == (void *)(uintptr_t)(i + 1);
+	}
+	check(good, "thread-local data, floating point, malloc");
+	check(counter == nthreads * ROUNDS, "mutex");
+	check(turn == nthreads * 50, "condition variable");
+	check(once_count == 1, "pthread_once");
+
+	good = true;
+	for (int i = 0; i < 200 && good; i++) {
+		void *r = NULL;
+
+		good = pthread_create(&t[1], NULL, quick, &t[i % 50]) == 0 &&
+		       pthread_join(t[1], &r) == 0 && r == &t[i % 50];
+	}
+	check(good, "200 threads one after the other");
+
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, 3 << 20);
+	check(pthread_create(&t[1], &attr, quick, NULL) == 0, "a detached thread, a big stack");
+
+	struct timespec until;
+	sem_t sem;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 5000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&mutex);
+	check(pthread_cond_timedwait(&cond, &mutex, &until) == ETIMEDOUT, "timed wait");
+	pthread_mutex_unlock(&mutex);
+	sem_init(&sem, 0, 0);
+	for (int tries = 0; pthread_create(&t[1], NULL, sleeper, &sem) && tries < 1000000; tries++)
+		sched_yield();
+	check(sem_post(&sem) == 0 && pthread_join(t[1], NULL) == 0, "semaphore");
+	return checks_end();
+}
