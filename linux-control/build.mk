@@ -23,3 +23,5 @@ CTL := linux-control
 ctl = $(patsubst %,$(CTL)/%.c,$(1))
 $(eval $(call unit_test,ctl_conf,tests/unit/ctl_conf.c $(call ctl,conf)))
 $(eval $(call fuzz_target,ctl_conf,tests/fuzz/ctl_conf.c $(call ctl,conf)))
+$(eval $(call unit_test,ctl_json,tests/unit/ctl_json.c $(call ctl,json show wire)))
+$(eval $(call fuzz_target,ctl_json,tests/fuzz/ctl_json.c $(call ctl,json show)))
