@@ -25,3 +25,21 @@ $(eval $(call unit_test,ctl_conf,tests/unit/ctl_conf.c $(call ctl,conf)))
 $(eval $(call fuzz_target,ctl_conf,tests/fuzz/ctl_conf.c $(call ctl,conf)))
 $(eval $(call unit_test,ctl_json,tests/unit/ctl_json.c $(call ctl,json show wire)))
 $(eval $(call fuzz_target,ctl_json,tests/fuzz/ctl_json.c $(call ctl,json show)))
+$(eval $(call unit_test,ctl_server,tests/unit/ctl_server.c $(call ctl,server wire json)))
+$(eval $(call unit_test,ctl_sysfs,tests/unit/ctl_sysfs.c $(call ctl,sysfs confine)))
+
+# Kernel headers, behind musl's own.
+CFLAGS_user_linux-control := -static -D_GNU_SOURCE -idirafter /usr/include \
+	-idirafter /usr/include/x86_64-linux-gnu
+CFLAGS_san_linux-control := -D_GNU_SOURCE
+CFLAGS_fuzz_linux-control := -D_GNU_SOURCE
+
+# $(eval $(call static_program,path under build,sources))
+define static_program
+ALL += $(BUILD)/$(1)
+$(BUILD)/$(1): $(call objs,user,$(2))
+	@mkdir -p $$(@D)
+	$$(MUSL_CC) -static -s -o $$@ $$^
+endef
+$(eval $(call static_program,linux/ixctl,$(call ctl,ixctl json show)))
+INITRAMFS += $(BUILD)/linux/ixctl=bin/ixctl
