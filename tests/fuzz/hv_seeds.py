@@ -91,7 +91,22 @@ def mmio():
         write("hv_mmio", name, bytes.fromhex(code))
 
 
+def pci():
+    calls = b"".join(struct.pack("<IBBBB", *call, 0) for call in (  # address, kind, port, size
+        (0x80002000, 1, 12, 4), (0x80002010, 3, 12, 4), (0x80001800, 1, 14, 2), (0x80002004, 3, 12, 2),
+        (0x20000, 0, 0, 4), (0x20004, 2, 0, 2), (0x18000, 0, 0, 1), (0x20010, 0, 0, 4)))
+    config = bytearray(0x200)
+    for at, form, value in (
+            (0, "I", 0x10ed8086), (6, "B", 0x10), (0x34, "B", 0x70), (0x10, "I", 0xfe000004),
+            (0x1c, "I", 0xfe100004), (0x70, "I", 0x0002a011), (0x74, "I", 3), (0x78, "I", 0x2003),
+            (0xa0, "I", 0x00020010), (0xa4, "I", 1 << 28), (0xe0, "I", 0xffffc004),
+            (0xe4, "I", 0xffffffff), (0xec, "I", 0xffffc004), (0xf0, "I", 0xffffffff), (0x100, "I", 0x14010001), (0x140, "I", 0x10010)):
+        struct.pack_into("<" + form, config, at, value)
+    write("hv_pci", "vf", calls + config)
+
+
 multiboot2()
+pci()
 mmio()
 bzimage()
 cmdline()
