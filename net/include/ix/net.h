@@ -100,17 +100,17 @@ enum {
 struct ixn_rxbuf {
 	/* set by the caller */
 	const uint8_t *data; /* the Ethernet frame, without FCS */
+	uint64_t dma;        /* of data; opaque to the stack, used to answer pings in place */
 	uint64_t user;       /* the caller's, untouched */
 	uint32_t len;
 	uint32_t flags;
-	uint32_t hash;
+	uint32_t hash; /* overwritten once used */
 	/* the stack's, while it holds the buffer */
 	uint32_t seq;
 	struct ixn_rxbuf *next;
 	const uint8_t *pay;
 	uint32_t paylen;
 	uint32_t done;
-	uint32_t priv[2];
 };
 
 /* ------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ struct ixn_txpkt {
 	uint32_t pay_len; /* sum of seg[].len */
 	uint32_t hash;    /* flow group of the connection, to choose a queue */
 	uint64_t drv;     /* the driver's, between tx() and ixn_tx_done() */
-	uint64_t priv[3]; /* the stack's */
+	uint64_t priv[5]; /* the stack's */
 	struct ixn_seg seg[IXN_TX_SEGS];
 };
 
@@ -228,7 +228,8 @@ struct ixn_ops {
 	/* Takes back a buffer given to ixn_rx(). */
 	void (*rx_release)(void *user, struct ixn_rxbuf *buf);
 	/* The bus address of len bytes of instance memory; NULL: the virtual address. The bytes
-	 * never cross a 4 KB boundary. Called at start only. */
+	 * are headers, which never cross a 4 KB boundary, or a buffer for reassembled
+	 * datagrams, aligned to its size of 64 KB. Called at start only. */
 	uint64_t (*dma)(void *user, const void *p, size_t len);
 	/* Whether packets of this connection (as received: remote to local) reach this instance;
 	 * NULL: all do. Used to choose the local port of ixn_connect(). */
@@ -280,10 +281,10 @@ struct ixn_tcp_config {
 	uint32_t rto_max_us;
 	uint32_t delack_us;       /* 0: ACK at the end of each cycle */
 	uint32_t r1_retries;      /* tell the application (SHLD-9) */
-	uint32_t user_timeout_us; /* R2: give up when nothing was acknowledged so long [c] */
+	uint64_t user_timeout_us; /* R2: give up when nothing was acknowledged so long [c] */
 	uint32_t time_wait_us;    /* 2 MSL */
 	uint32_t fin_wait2_us;    /* for closed connections */
-	uint32_t keepalive_idle_us, keepalive_intvl_us;
+	uint64_t keepalive_idle_us, keepalive_intvl_us;
 	uint32_t keepalive_count;
 	uint32_t challenge_ack_per_s; /* RFC 5961 7 */
 	uint32_t slack_segs;          /* segments ixn_sendv() takes beyond the window, for limited
@@ -301,8 +302,8 @@ struct ixn_config {
 	uint32_t reasm_slots; /* IPv4 datagrams under reassembly or held by the application */
 	uint32_t arp_entries;
 	uint32_t max_acl;
-	/* 64 KB * reasm_slots for reassembled datagrams, readable by the application; NULL: part
-	 * of the instance's memory */
+	/* 64 KB * reasm_slots for reassembled datagrams, readable by the application, aligned to
+	 * 64 KB; NULL: part of the instance's memory */
 	void *reasm_mem;
 	/* Shared by the instances of one interface (ixn_arp_init()); NULL: a private one. */
 	struct ixn_arp *arp;
@@ -506,24 +507,25 @@ void ixn_group_counts(const struct ixn *n, uint32_t counts[IXN_GROUPS]);
  */
 #define IXN_STATS(X)                                                                              \
 	X(rx_packets)                                                                             \
-	X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_eth_drop) X(rx_ip_bad) X(rx_ip_csum) X(        \
-	    rx_ip_not_ours) X(rx_ip_martian) X(rx_frags) X(reasm_ok) X(reasm_drop)                \
-	    X(reasm_timeout) X(tx_frags) X(arp_in) X(arp_bad) X(arp_requests) X(arp_replies) X(   \
-		arp_queue_drop) X(arp_conflict) X(icmp_in) X(icmp_bad) X(icmp_echo) X(icmp_out)   \
-		X(icmp_limited) X(udp_in) X(udp_out) X(udp_bad) X(udp_no_port) X(udp_ev_drop)     \
-		    X(tcp_in) X(tcp_out) X(tcp_bad) X(tcp_csum) X(tcp_no_conn) X(tcp_rst_in)      \
-			X(tcp_rst_out) X(tcp_active) X(tcp_passive) X(tcp_established)            \
-			    X(tcp_retrans) X(tcp_rto) X(tcp_tlp) X(tcp_fast_recovery) X(tcp_undo) \
-				X(tcp_dsack_in) X(tcp_dup_data) X(tcp_ooo) X(tcp_ooo_drop)        \
-				    X(tcp_out_of_window) X(tcp_paws) X(tcp_challenge)             \
-					X(tcp_challenge_limited) X(tcp_ack_bad) X(tcp_syn_drop)   \
-					    X(tcp_cookie_sent) X(tcp_cookie_ok) X(tcp_cookie_bad) \
-						X(tcp_timewait) X(tcp_tw_recycled)                \
-						    X(tcp_keepalive) X(tcp_probe) X(tcp_timeout)  \
-							X(tcp_rx_limit) X(tcp_ecn_ce)             \
-							    X(acl_denied) X(no_conn) X(no_txpkt)  \
-								X(no_txrec) X(ev_deferred)        \
-								    X(tx_refused)
+	X(rx_bytes)                                                                               \
+	X(tx_packets)                                                                             \
+	X(tx_bytes) X(rx_eth_drop) X(rx_ip_bad) X(rx_ip_csum) X(rx_ip_not_ours) X(rx_ip_martian)  \
+	    X(rx_frags) X(reasm_ok) X(reasm_drop) X(reasm_timeout) X(tx_frags) X(arp_in)          \
+		X(arp_bad) X(arp_requests) X(arp_replies) X(arp_queue_drop) X(arp_conflict) X(    \
+		    icmp_in) X(icmp_bad) X(icmp_echo) X(icmp_out) X(icmp_limited) X(udp_in)       \
+		    X(udp_out) X(udp_bad) X(udp_no_port) X(udp_ev_drop) X(tcp_in) X(tcp_out) X(   \
+			tcp_bad) X(tcp_csum) X(tcp_no_conn) X(tcp_rst_in) X(tcp_rst_out)          \
+			X(tcp_active) X(tcp_passive) X(tcp_established) X(tcp_retrans) X(tcp_rto) \
+			    X(tcp_tlp) X(tcp_fast_recovery) X(tcp_undo) X(tcp_dsack_in)           \
+				X(tcp_dup_data) X(tcp_ooo) X(tcp_ooo_drop) X(tcp_out_of_window)   \
+				    X(tcp_paws) X(tcp_challenge) X(tcp_challenge_limited)         \
+					X(tcp_ack_bad) X(tcp_syn_drop) X(tcp_cookie_sent)         \
+					    X(tcp_cookie_ok) X(tcp_cookie_bad) X(tcp_timewait)    \
+						X(tcp_tw_recycled) X(tcp_keepalive) X(tcp_probe)  \
+						    X(tcp_timeout) X(tcp_rx_limit) X(tcp_ecn_ce)  \
+							X(acl_denied) X(no_conn) X(no_txpkt)      \
+							    X(no_txrec) X(ev_deferred)            \
+								X(tx_refused)
 
 struct ixn_stats {
 #define IXN_X(name) uint64_t name;

@@ -1,0 +1,8 @@
+# TCP/IP stack. NET_SRC is what an instance needs, in any flavour.
+NET_SRC := $(sort $(wildcard net/core/*.c net/tcp/*.c))
+NET_SIM := $(NET_SRC) tests/lib/netsim.c tests/lib/stream.c
+
+$(eval $(call unit_test,net_tcp_stream,$(NET_SIM) tests/unit/net_tcp_stream.c))
+
+# Always compiled freestanding, whoever links it.
+ALL += $(call objs,guest,$(NET_SRC))

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * IPv4 reassembly (RFC 791, RFC 815) into buffers of 64 KB, so that a datagram is handed on in
+ * one piece. Limits: the number of buffers, a share of them per source, 30 s. Overlapping fragments end the
+ * datagram (as RFC 5722 asks of IPv6): they are never innocent.
+ */
+#include "net/core/core.h"
+
+#define TIMEOUT_US 30000000ull
+#define HEAD       (IX_ETH_HLEN + 60) /* room for the first fragment's header */
+#define ROOM       (65536 - HEAD)
+#define RANGES     64
+
+enum {
+	R_FREE,
+	R_OPEN,
+	R_HELD, /* complete, with the application */
+};
+
+struct range {
+	uint32_t lo, hi;
+};
+
+struct reasm {
+	struct ixn_rxbuf buf; /* first: reasm_release() finds the slot by it */
+	uint8_t *data;
+	uint64_t dma;
+	uint32_t src, dst;
+	uint16_t id;
+	uint8_t proto;
+	uint8_t state;
+	uint8_t laddr;
+	bool bcast, first;
+	uint8_t tos, ttl;
+	uint16_t ihl, quoted;
+	uint32_t end; /* known total, 0: not yet */
+	uint32_t nranges;
+	uint64_t due;
+	uint8_t quote[IX_ETH_HLEN + 60 + 8]; /* for "time exceeded" */
+	struct range range[RANGES];
+};
+
+size_t reasm_bytes(const struct ixn_config *cfg)
+{
+	return cfg->reasm_slots * sizeof(struct reasm);
+}
+
+void reasm_init(struct ixn *n, void *mem, uint8_t *data)
+{
+	n->reasm = mem;
+	n->reasm_size = reasm_bytes(&n->cfg);
+	memset(mem, 0, n->reasm_size);
+	for (uint32_t i = 0; i < n->cfg.reasm_slots; i++) {
+		struct reasm *s = &n->reasm[i];
+		s->data = data + (size_t)i * 65536;
+		s->dma =
+		    n->ops.dma ? n->ops.dma(n->user, s->data, 65536) : (uint64_t)(uintptr_t)s->data;
+	}
+}
+
+static void slot_free(struct ixn *n, struct reasm *s)
+{
+	s->state = R_FREE;
+	n->reasm_count--;
+}
+
+void reasm_release(struct ixn *n, struct ixn_rxbuf *b)
+{
+	slot_free(n, (struct reasm *)b);
+}
+
+static struct reasm *slot_for(struct ixn *n, const struct rxinfo *r, uint16_t id)
+{
+	struct reasm *free = NULL;
+	uint32_t same_source = 0;
+
+	for (uint32_t i = 0; i < n->cfg.reasm_slots; i++) {
+		struct reasm *s = &n->reasm[i];
+		if (s->state == R_FREE) {
+			free = s;
+			continue;
+		}
+		if (s->state != R_OPEN)
+			continue;
+		if (s->src == r->src && s->dst == r->dst && s->id == id && s->proto == r->proto)
+			return s;
+		same_source += s->src == r->src;
+	}
+	/* No source may take more than half of the slots (at least one). */
+	if (!free || same_source > n->cfg.reasm_slots / 2)
+		return NULL;
+	n->reasm_count++;
+	free->state = R_OPEN;
+	free->src = r->src;
+	free->dst = r->dst;
+	free->id = id;
+	free->proto = r->proto;
+	free->laddr = r->laddr;
+	free->bcast = r->bcast;
+	free->first = false;
+	free->tos = 0;
+	free->end = 0;
+	free->nranges = 0;
+	free->due = n->now + TIMEOUT_US;
+	return free;
+}
+
+/* Adds [lo, hi) to the sorted list of ranges. False: overlap, or too many pieces. */
+static bool add_range(struct reasm *s, uint32_t lo, uint32_t hi, bool *duplicate)
+{
+	uint32_t i = 0;
+
+	while (i < s->nranges && s->range[i].hi < lo)
+		i++;
+	for (uint32_t k = i; k < s->nranges; k++) {
+		if (lo >= s->range[k].lo && hi <= s->range[k].hi) {
+			*duplicate = true; /* RFC 5722 allows to ignore exact duplicates */
+			return true;
+		}
+		if (lo < s->range[k].hi && hi > s->range[k].lo)
+			return false;
+	}
+	bool left = i < s->nranges && s->range[i].hi == lo;
+	uint32_t next = i + left;
+	bool right = next < s->nranges && s->range[next].lo == hi;
+	if (left && right) {
+		s->range[i].hi = s->range[next].hi;
+		for (uint32_t k = next; k + 1 < s->nranges; k++)
+			s->range[k] = s->range[k + 1];
+		s->nranges--;
+	} else if (left) {
+		s->range[i].hi = hi;
+	} else if (right) {
+		s->range[next].lo = lo;
+	} else {
+		if (s->nranges == RANGES)
+			return false;
+		for (uint32_t k = s->nranges; k > i; k--)
+			s->range[k] = s->range[k - 1];
+		s->range[i] = (struct range){lo, hi};
+		s->nranges++;
+	}
+	return true;
+}
+
+void reasm_rx(struct ixn *n, struct rxinfo *r)
+{
+	uint16_t frag = get16(r->ip + 6);
+	uint32_t lo = (uint32_t)(frag & 0x1fff) * 8, hi = lo + r->l4_len;
+	bool more = frag & 0x2000, duplicate = false;
+	struct ixn_rxbuf *b = r->buf;
+
+	if (frag & 0x4000 || !r->l4_len || (more && r->l4_len & 7) || hi > ROOM ||
+	    hi + r->ihl > 65535) {
+		n->st.reasm_drop++;
+		rx_release(n, b);
+		return;
+	}
+	struct reasm *s = slot_for(n, r, get16(r->ip + 4));
+	if (!s) {
+		n->st.reasm_drop++;
+		rx_release(n, b);
+		return;
+	}
+	if ((s->end && hi > s->end) || (!more && s->end && hi != s->end) ||
+	    (!more && s->nranges && s->range[s->nranges - 1].hi > hi) ||
+	    !add_range(s, lo, hi, &duplicate)) {
+		n->st.reasm_drop++;
+		slot_free(n, s);
+		rx_release(n, b);
+		return;
+	}
+	if (!duplicate)
+		memcpy(s->data + HEAD + lo, r->l4, r->l4_len);
+	if (!more)
+		s->end = hi;
+	if (!lo && !s->first) {
+		s->first = true;
+		s->ttl = r->ttl;
+		/* Header and 8 bytes, to quote should the rest not come; the header is also
+		 * what an ICMP error about the whole datagram would quote. */
+		uint32_t q = r->ihl + (r->l4_len < 8 ? r->l4_len : 8u);
+		memcpy(s->quote, b->data, IX_ETH_HLEN + q);
+		memcpy(s->data + HEAD - r->ihl - IX_ETH_HLEN, b->data, IX_ETH_HLEN + r->ihl);
+		s->ihl = r->ihl;
+		s->quoted = (uint16_t)(q - r->ihl);
+	}
+	/* RFC 3168 5.3: CE in any fragment marks the datagram. */
+	s->tos = (s->tos & 3) == 3 ? s->tos : r->tos;
+	rx_release(n, b);
+	if (s->nranges != 1 || s->range[0].lo || !s->end || s->range[0].hi != s->end)
+		return;
+
+	n->st.reasm_ok++;
+	s->state = R_HELD;
+	uint16_t ihl = s->ihl;
+	s->buf.data = s->data + HEAD - ihl - IX_ETH_HLEN;
+	s->buf.len = IX_ETH_HLEN + ihl + s->end;
+	s->buf.dma = s->dma + (uint64_t)(s->buf.data - s->data);
+	s->buf.flags = 0;
+	s->buf.user = 0;
+	struct rxinfo whole = {.buf = &s->buf,
+			       .ip = s->buf.data + IX_ETH_HLEN,
+			       .l4 = s->data + HEAD,
+			       .l4_len = s->end,
+			       .src = s->src,
+			       .dst = s->dst,
+			       .ihl = ihl,
+			       .proto = s->proto,
+			       .laddr = s->laddr,
+			       .tos = s->tos,
+			       .ttl = s->ttl,
+			       .bcast = s->bcast,
+			       .l4_ok = r->l4_ok};
+	ip_deliver(n, &whole);
+}
+
+void reasm_house(struct ixn *n)
+{
+	for (uint32_t i = 0; n->reasm_count && i < n->cfg.reasm_slots; i++) {
+		struct reasm *s = &n->reasm[i];
+
+		if (s->state != R_OPEN || n->now < s->due)
+			continue;
+		n->st.reasm_timeout++;
+		if (s->first && !s->bcast) { /* RFC 792: code 1, with the first fragment */
+			struct rxinfo r = {.ip = s->quote + IX_ETH_HLEN,
+					   .l4 = s->quote + IX_ETH_HLEN + s->ihl,
+					   .l4_len = s->quoted,
+					   .src = s->src,
+					   .dst = s->dst,
+					   .ihl = s->ihl,
+					   .proto = s->proto,
+					   .laddr = s->laddr};
+			icmp_time_exceeded(n, &r, 1);
+		}
+		slot_free(n, s);
+	}
+}
+
+uint64_t reasm_next(const struct ixn *n)
+{
+	uint64_t t = UINT64_MAX;
+
+	for (uint32_t i = 0; n->reasm_count && i < n->cfg.reasm_slots; i++) {
+		if (n->reasm[i].state == R_OPEN && n->reasm[i].due < t)
+			t = n->reasm[i].due;
+	}
+	return t;
+}
