@@ -19,6 +19,7 @@
 struct hv {
 	struct cmdline_options options;
 	struct mb2 boot; /* what GRUB said; pointers into its memory, valid until Linux starts */
+	struct range boot_info;     /* the loader's information structure, in whole pages */
 	struct memmap firmware_map; /* as firmware gave it */
 	struct memmap linux_map;    /* without the hypervisor's and the pool's memory */
 	struct acpi acpi;

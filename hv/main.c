@@ -17,6 +17,7 @@
 #include "hv/preflight.h"
 #include "hv/reserve.h"
 #include "hv/vm/linux.h"
+#include "hv/vm/linux_mem.h"
 
 #define LOW_LIMIT   0x100000000ul /* what the boot page tables map */
 #define X2APIC_ONLY 255           /* APIC IDs from here on do not fit an xAPIC */
@@ -59,6 +60,8 @@ static void read_boot_information(uint32_t info_pa)
 				 (int)errors.error[i].length, hv.boot.cmdline + errors.error[i].at,
 				 errors.error[i].why);
 	}
+	hv.boot_info = (struct range){info_pa & ~(uint32_t)(PAGE_SIZE - 1),
+				      (*info + 2 * PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)};
 	hv.firmware_map = hv.boot.memmap;
 }
 
@@ -214,9 +217,11 @@ noreturn void hv_main(uint32_t info_pa, uint32_t load_base)
 	read_boot_information(info_pa);
 	read_acpi();
 	hv.image = (struct range){load_base, (uint64_t)(hv_image_end - hv_image_start)};
-	reserve_memory(info_pa, *(const uint32_t *)direct(info_pa), count_cpus());
+	reserve_memory(count_cpus());
 	mem_init(hv.own.base, hv.own.size);
 	check_features();
+	hv.phys_bits = cpuid(0x80000008, 0).eax & 0xff;
+	linux_mem_read_mtrr();
 	paging_init(&hv.firmware_map, load_base, count_cpus());
 	paging_activate();
 	asm volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1"

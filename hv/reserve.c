@@ -76,14 +76,14 @@ static void take_pool(struct memmap *free)
 	}
 }
 
-void reserve_memory(uint64_t info, uint64_t info_size, uint32_t ncpus)
+void reserve_memory(uint32_t ncpus)
 {
 	static struct memmap free;
 
 	free = hv.firmware_map;
 	mark_busy(&free, 0, 0x1000);
 	mark_busy(&free, hv.image.base, hv.image.size);
-	mark_busy(&free, info, info_size);
+	mark_busy(&free, hv.boot_info.base, hv.boot_info.size);
 	for (uint32_t i = 0; i < hv.boot.nmodules; i++)
 		mark_busy(&free, hv.boot.module[i].base, hv.boot.module[i].size);
 	take_own(&free, ncpus);

@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 /*
- * Fills hv.own, hv.pool and hv.linux_map from hv.firmware_map. info, info_size: the loader's
- * information structure, kept until Linux runs, as are its modules. Refuses the machine, with what
- * to change, where memory does not suffice.
+ * Fills hv.own, hv.pool and hv.linux_map from hv.firmware_map. The loader's information structure
+ * and its modules are kept until Linux runs. Refuses the machine, with what to change, where memory
+ * does not suffice.
  */
-void reserve_memory(uint64_t info, uint64_t info_size, uint32_t ncpus);
+void reserve_memory(uint32_t ncpus);
 
 #endif

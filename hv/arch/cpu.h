@@ -49,10 +49,12 @@ struct cpu {
 
 	uint32_t index; /* 0 is the boot core */
 	uint32_t apic_id;
-	uint32_t nmis; /* taken in root mode */
+	uint32_t nmis;    /* taken in root mode */
+	uint32_t flushes; /* REQ_FLUSH done */
 	bool vmx_on;
 	void *vmxon_region;
-	struct vcpu *vcpu; /* what runs here now, or NULL */
+	struct vcpu *vcpu;       /* what runs here now, or NULL */
+	struct vcpu *linux_vcpu; /* Linux's core here */
 
 	uint64_t gdt[5] __attribute__((aligned(16)));
 	struct tss tss __attribute__((aligned(16)));

@@ -81,7 +81,8 @@ uint32_t smp_start(uint64_t trampoline_pa)
 void cpu_request(struct cpu *cpu, uint32_t requests)
 {
 	__atomic_or_fetch(&cpu->requests, requests, __ATOMIC_ACQ_REL);
-	lapic_ipi(cpu->apic_id, ICR_NMI | ICR_ASSERT);
+	if (cpu != this_cpu())
+		lapic_ipi(cpu->apic_id, ICR_NMI | ICR_ASSERT);
 }
 
 void smp_stop_others(void)

@@ -12,7 +12,11 @@
 #include "hv/arch/trap.h"
 
 /* What a core can be asked to do (cpu->requests). */
-#define REQ_STOP (1u << 0) /* halt for ever: panic, power-off */
+#define REQ_STOP  (1u << 0) /* halt for ever: panic, power-off */
+#define REQ_NMI   (1u << 1) /* Linux sends its core an NMI */
+#define REQ_INIT  (1u << 2) /* Linux sends its core an INIT */
+#define REQ_SIPI  (1u << 3) /* Linux sends its core a SIPI, with vcpu->sipi_vector */
+#define REQ_FLUSH (1u << 4) /* EPT translations are stale; counted in cpu->flushes when done */
 
 /* The cores, by index. Sized at start from the MADT. */
 extern struct cpu **cpus;
@@ -24,7 +28,7 @@ struct cpu *cpu_by_apic_id(uint32_t apic_id); /* NULL: none */
  * use). Each runs ap_main(). Returns the number that did not come up, each named in the log. */
 uint32_t smp_start(uint64_t trampoline_pa);
 
-/* Adds requests to a core's mailbox and kicks it with an NMI. */
+/* Adds requests to a core's mailbox and kicks it with an NMI. To itself it needs no kick. */
 void cpu_request(struct cpu *cpu, uint32_t requests);
 
 /* REQ_STOP for all other cores that are up. Safe in a panic. */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Virtual machines: Linux (one, for ever) and dataplanes (at run time).
+ */
+#ifndef HV_VM_VM_H
+#define HV_VM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hv/arch/cpu.h"
+#include "hv/arch/spinlock.h"
+#include "hv/arch/vmx.h"
+#include "hv/lib/ept.h"
+
+struct vm;
+struct vcpu;
+
+/* General registers, numbered as instructions number them. */
+enum reg {
+	RAX,
+	RCX,
+	RDX,
+	RBX,
+	RSP,
+	RBP,
+	RSI,
+	RDI,
+	R8,
+	R9,
+	R10,
+	R11,
+	R12,
+	R13,
+	R14,
+	R15,
+	NREGS
+};
+
+struct exit_counts {
+	uint64_t count[EXIT_REASONS]; /* by basic exit reason */
+	uint64_t root_cycles;         /* time-stamp counter spent in root mode between guest runs */
+};
+
+/* A core of a VM. It is bound to its physical core. */
+struct vcpu {
+	uint64_t reg[NREGS]; /* reg[RSP] is in the VMCS */
+	uint64_t cr2;
+	struct cpu *cpu;
+	struct vm *vm;
+	void *vmcs; /* region, one page */
+	bool launched;
+	bool wait_sipi;    /* Linux: not started, or INIT received */
+	bool sipi_pending; /* then SIPI, too */
+	bool nmi_pending;  /* to be injected */
+	uint64_t injected; /* event put into the next entry, as VMCS_ENTRY_INTR_INFO; 0: none */
+
+	/* mailbox: INIT and SIPI from other cores, with REQ_INIT and REQ_SIPI */
+	uint32_t sipi_vector;
+
+	struct exit_counts exits;
+};
+
+struct vm {
+	uint32_t id; /* 0: Linux */
+	char name[32];
+	struct spinlock lock; /* EPT */
+	struct ept ept;
+	uint64_t eptp;
+	void *msr_bitmap; /* 4 KB: SDM 3C 25.6.9 */
+	void *io_bitmap;  /* 8 KB */
+	/* Handles what vcpu_run() has no general answer for; true: the VM goes on. */
+	bool (*exit)(struct vcpu *v, uint32_t reason);
+	/* Requests from the mailbox that concern the VM; true: the VM goes on. */
+	bool (*request)(struct vcpu *v, uint32_t requests);
+};
+
+/* Allocates the VMCS of a core of the VM. 0, or -ENOMEM. */
+int vcpu_init(struct vcpu *v, struct vm *vm, struct cpu *cpu);
+
+/* Makes it current on this core: host state, controls, a clean guest state as after INIT. */
+void vcpu_load(struct vcpu *v);
+
+/* As after SIPI: real mode at vector << 12. SDM 3A 9.4.4. */
+void vcpu_start_real(struct vcpu *v, uint8_t vector);
+
+/* 64-bit mode with flat segments of the given selectors, paging on, interrupts off. */
+void vcpu_start_long(struct vcpu *v, uint64_t rip, uint64_t cr3, uint16_t cs, uint16_t ds);
+
+/* Runs the guest until its exit or request function returns false. */
+void vcpu_run(struct vcpu *v);
+
+/* For exit functions. */
+void vcpu_skip(struct vcpu *v); /* past the instruction that caused the exit */
+void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+#define vcpu_inject_gp(v) vcpu_inject(v, VEC_GP, true, 0)
+#define vcpu_inject_ud(v) vcpu_inject(v, VEC_UD, false, 0)
+/* CR0 and CR4 as the guest wants them; the owned bits are kept apart. */
+void vcpu_set_cr0(struct vcpu *v, uint64_t value);
+void vcpu_set_cr4(struct vcpu *v, uint64_t value);
+unsigned int vcpu_cpl(void); /* of the current VMCS's guest */
+
+/* Guest registers and position to the log, for reports. */
+void vcpu_dump(struct vcpu *v, uint32_t reason);
+
+/* In entry.S. */
+int vmx_enter(struct vcpu *v, bool launched);
+extern const char vmx_exit[];
+
+#endif
