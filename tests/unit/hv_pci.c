@@ -254,8 +254,10 @@ static void virtual_function(void **state)
 	assert_int_equal(pci_virtual_add_bar(&v, 1, 4096, false, false), -EINVAL); /* taken */
 	assert_int_equal(pci_virtual_add_bar(&v, 2, 4096, false, false), 0);
 	assert_int_equal(pci_virtual_add_bar(&v, 5, 4096, true, false), -EINVAL);
-	assert_int_equal(pci_virtual_add_bar(&v, 4, 3 << 12, false, false), -EINVAL);
-	assert_int_equal(pci_virtual_add_bar(&v, 4, 8, false, false), -EINVAL);
+	assert_int_equal(pci_virtual_add_bar(&v, 4, 4096, false, false), 0);
+	assert_int_equal(pci_virtual_add_bar(&v, 3, 4096, true, false), -EINVAL);
+	assert_int_equal(pci_virtual_add_bar(&v, 3, 3 << 12, false, false), -EINVAL);
+	assert_int_equal(pci_virtual_add_bar(&v, 3, 8, false, false), -EINVAL);
 	assert_int_equal(pci_virtual_add_bar(&v, 6, 4096, false, false), -EINVAL);
 	assert_int_equal(pci_virtual_add_cap(&v, PCI_CAP_MSI, msi, msi_mask, 14), 0x40);
 	assert_int_equal(pci_virtual_add_cap(&v, PCI_CAP_VENDOR, msi, msi, 3), 0x50);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/lib/creg.h"
+
+/* With unrestricted guest PE and PG are free, whatever CR0_FIXED0 says (SDM 3C 24.8). */
+static uint64_t cr0_must_be_1(const struct creg_limits *l)
+{
+	return l->cr0_fixed0 & ~(l->unrestricted ? CR0_PE | CR0_PG : 0);
+}
+
+uint64_t creg_cr0_mask(const struct creg_limits *l)
+{
+	return CR0_CD | CR0_NW | cr0_must_be_1(l) | (~l->cr0_fixed1 & UINT32_MAX);
+}
+
+uint64_t creg_cr4_mask(const struct creg_limits *l)
+{
+	/* Bits that must be 0 are #GP for the guest without our help, were they not maskable: a
+	 * write that sets one exits, and is refused by creg_cr4_ok(). */
+	return CR4_VMXE | CR4_SMXE | l->cr4_fixed0 | ~l->cr4_fixed1;
+}
+
+/* SDM 2B, MOV to control registers */
+bool creg_cr0_ok(const struct creg_state *s, uint64_t value)
+{
+	bool paging = s->cr0 & CR0_PG;
+
+	if (value >> 32)
+		return false;
+	if ((value & CR0_NW && !(value & CR0_CD)) || (value & CR0_PG && !(value & CR0_PE)))
+		return false;
+	if (!paging && value & CR0_PG && s->efer & EFER_LME && (!(s->cr4 & CR4_PAE) || s->cs_l))
+		return false;
+	if (paging && !(value & CR0_PG) && (s->cr4 & CR4_PCIDE || s->cs_l))
+		return false;
+	return value & CR0_WP || !(s->cr4 & CR4_CET);
+}
+
+bool creg_cr4_ok(const struct creg_limits *l, const struct creg_state *s, uint64_t value)
+{
+	uint64_t changed = value ^ s->cr4;
+	bool long_mode = s->efer & EFER_LMA;
+
+	if (value & (~l->cr4_fixed1 | CR4_VMXE | CR4_SMXE))
+		return false;
+	if (long_mode && (!(value & CR4_PAE) || changed & CR4_LA57))
+		return false;
+	if (changed & value & CR4_PCIDE && (!long_mode || s->cr3 & 0xfff))
+		return false;
+	if (value & CR4_PCIDE && !long_mode)
+		return false;
+	return s->cr0 & CR0_WP || !(value & CR4_CET);
+}
+
+uint64_t creg_cr0_shadow(uint64_t value)
+{
+	return (value & UINT32_MAX) | CR0_ET;
+}
+
+uint64_t creg_cr0_real(const struct creg_limits *l, uint64_t value)
+{
+	return ((value & l->cr0_fixed1) | cr0_must_be_1(l) | CR0_ET) & ~(CR0_CD | CR0_NW);
+}
+
+uint64_t creg_cr4_real(const struct creg_limits *l, uint64_t value)
+{
+	return (value & l->cr4_fixed1) | l->cr4_fixed0;
+}
+
+/* State components, SDM 1 13.1 */
+#define XCR0_X87    (1ull << 0)
+#define XCR0_SSE    (1ull << 1)
+#define XCR0_AVX    (1ull << 2)
+#define XCR0_MPX    (3ull << 3)
+#define XCR0_AVX512 (7ull << 5)
+#define XCR0_AMX    (3ull << 17)
+
+static bool all_or_none(uint64_t value, uint64_t bits)
+{
+	return !(value & bits) || (value & bits) == bits;
+}
+
+bool creg_xcr_ok(uint32_t index, uint64_t value, uint64_t supported)
+{
+	if (index != 0 || value & ~supported || !(value & XCR0_X87))
+		return false;
+	if (value & XCR0_AVX && !(value & XCR0_SSE))
+		return false;
+	if (value & XCR0_AVX512 && !(value & XCR0_AVX))
+		return false;
+	return all_or_none(value, XCR0_MPX) && all_or_none(value, XCR0_AVX512) &&
+	       all_or_none(value, XCR0_AMX);
+}
