@@ -43,3 +43,5 @@ $(BUILD)/$(1): $(call objs,user,$(2))
 endef
 $(eval $(call static_program,linux/ixctl,$(call ctl,ixctl json show)))
 INITRAMFS += $(BUILD)/linux/ixctl=bin/ixctl
+CONTROL_SRC := $(call ctl,commands domain holding image conf sysfs json) $(LOADER_SRC)
+$(eval $(call unit_test,ctl_control,tests/unit/ctl_control.c $(CONTROL_SRC)))
