@@ -8,12 +8,12 @@ ALL += $(BUILD)/userlib/libix.a $(BUILD)/userlib/libix-hosted.a
 
 # Example applications, each from one source file: build/apps/NAME for the dataplane and
 # build/host/apps/NAME.so for hosted mode.
-EXAMPLES := echo
+EXAMPLES := echo httpd kv netpipe
 define example
-$(BUILD)/apps/$(1): userlib/examples/$(1).c userlib/ix-cc $(wildcard userlib/include/ix/*.h) $(BUILD)/userlib/libix.a
+$(BUILD)/apps/$(1): userlib/examples/$(1).c $(wildcard userlib/examples/*.h) userlib/ix-cc $(wildcard userlib/include/ix/*.h) $(BUILD)/userlib/libix.a
 	@mkdir -p $$(@D)
 	BUILD=$(abspath $(BUILD)) userlib/ix-cc $(WARN) $(REPRO) -pthread $$< -o $$@
-$(BUILD)/host/apps/$(1).so: userlib/examples/$(1).c userlib/ix-cc $(wildcard userlib/include/ix/*.h) $(BUILD)/userlib/libix-hosted.a
+$(BUILD)/host/apps/$(1).so: userlib/examples/$(1).c $(wildcard userlib/examples/*.h) userlib/ix-cc $(wildcard userlib/include/ix/*.h) $(BUILD)/userlib/libix-hosted.a
 	@mkdir -p $$(@D)
 	BUILD=$(abspath $(BUILD)) userlib/ix-cc --hosted $(WARN) $(REPRO) $$< -o $$@
 ALL += $(BUILD)/apps/$(1) $(BUILD)/host/apps/$(1).so
