@@ -23,13 +23,14 @@
 
 #include <ix/ixev.h>
 
-#define SHARDS    256
-#define BUCKETS   4096 /* per shard */
-#define KEY_MAX   250
-#define VALUE_MAX (1u << 20)
-#define BY_REF    2048 /* values from this size on are sent by reference */
-#define LINE_MAX  2048
-#define EXP_REL   (60 * 60 * 24 * 30) /* expiry times above this are absolute */
+#define SHARDS      256
+#define BUCKETS     4096 /* per shard */
+#define KEY_MAX     250
+#define VALUE_MAX   (1u << 20)
+#define BY_REF      2048 /* values from this size on are sent by reference */
+#define LINE_MAX    2048
+#define PENDING_MAX (256u << 10)        /* bytes of answers from which on requests wait */
+#define EXP_REL     (60 * 60 * 24 * 30) /* expiry times above this are absolute */
 
 struct item {
 	struct item *next;          /* in its bucket */
@@ -387,7 +388,8 @@ static ssize_t serve(struct conn *c, const char *data, size_t len)
 {
 	size_t at = 0;
 
-	while (at < len && (ixev_levels(&c->ctx) & IXEV_OUT)) {
+	/* A request is answered as a whole, or not begun. */
+	while (at < len && ixev_pending(&c->ctx) < PENDING_MAX) {
 		ssize_t n = (uint8_t)data[at] == BIN_REQUEST ? binary(c, data + at, len - at)
 							     : text(c, data + at, len - at);
 
@@ -410,13 +412,14 @@ static void conn_event(struct ixev_ctx *ctx, unsigned int events)
 		ixev_close(ctx);
 		return;
 	}
+	ixev_set_limit(ctx, UINT32_MAX / 4);
 	if (c->len) /* left when the peer did not read its answers */
 		used = serve(c, c->in, c->len);
 	if (used > 0) {
 		c->len -= (size_t)used;
 		memmove(c->in, c->in + used, c->len);
 	}
-	while (used >= 0 && (ixev_levels(ctx) & IXEV_OUT) &&
+	while (used >= 0 && ixev_pending(ctx) < PENDING_MAX &&
 	       (n = ixev_recv_zc(ctx, &data, SIZE_MAX)) > 0) {
 		/* Straight from the packet, as long as requests lie in one. */
 		used = c->len ? 0 : serve(c, data, (size_t)n);
@@ -431,6 +434,7 @@ static void conn_event(struct ixev_ctx *ctx, unsigned int events)
 			}
 		}
 	}
+	ixev_set_limit(ctx, PENDING_MAX);
 	if (used < 0 || n == 0)
 		ixev_close(ctx);
 	else
@@ -463,12 +467,10 @@ static struct ixev_ctx *conn_accept(struct ixev_listener *l, const struct ix_tup
 
 static void *serve_core(void *arg)
 {
-	/* Room for a largest value and its header behind a full limit. */
-	struct ixev_config conf = {.pending_limit = 2 * VALUE_MAX};
 	struct ixev_listener listener = {.accept = conn_accept};
 	struct ixev *base = NULL;
 	uint32_t *ncores = arg;
-	long err = ixev_open(&base, &conf);
+	long err = ixev_open(&base, NULL);
 
 	if (err == 0)
 		err = ixev_listen(base, &listener, &ix_ip_any, port, 0);

@@ -292,10 +292,8 @@ ssize_t ixev_send(struct ixev_ctx *x, const void *data, size_t len)
 
 	if (err < 0)
 		return err;
-	if (len > x->tx_limit - x->tx_pending) {
-		len = x->tx_limit - x->tx_pending;
-		x->state |= ST_FULL;
-	}
+	if (len > UINT32_MAX / 2 - x->tx_pending)
+		return -EMSGSIZE;
 	while (done < len) {
 		struct ixev_buf *buf = x->tx_tail;
 		size_t n = len - done;

@@ -400,6 +400,20 @@ static struct sock *data_sock(int number)
 	return NULL;
 }
 
+/* As much as there is room for; what is refused is told by EPOLLOUT when there is room again. */
+static ssize_t conn_send(struct sock *s, const void *buf, size_t len)
+{
+	size_t room = s->ctx.tx_limit - ixev_pending(&s->ctx);
+	ssize_t n;
+
+	if (ixev_pending(&s->ctx) >= s->ctx.tx_limit)
+		return ixev_send(&s->ctx, buf, len);
+	n = ixev_send(&s->ctx, buf, len < room ? len : room);
+	if (n >= 0 && (size_t)n < len)
+		ixev_send(&s->ctx, buf, 0); /* refused: it asks for the event */
+	return n;
+}
+
 static ssize_t result(ssize_t n)
 {
 	if (n >= 0)
@@ -444,7 +458,7 @@ ssize_t ixs_sendto(int number, const void *buf, size_t len, int flags, const str
 	if (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE))
 		return fail(EOPNOTSUPP);
 	if (s->kind == SOCK_CONN)
-		return addr ? (ssize_t)fail(EISCONN) : result(ixev_send(&s->ctx, buf, len));
+		return addr ? (ssize_t)fail(EISCONN) : result(conn_send(s, buf, len));
 	if (!addr && !s->connected)
 		return fail(EDESTADDRREQ);
 	ip = s->remote_ip;

@@ -150,7 +150,7 @@ int ixev_connect(struct ixev_ctx *ctx, const struct ix_ip *remote, uint16_t port
 /* Which events are wanted: IXEV_IN, IXEV_OUT, with IXEV_ET or not. Takes effect at once. */
 void ixev_set_mask(struct ixev_ctx *ctx, unsigned int mask);
 
-/* Bytes that may be pending before ixev_send() takes no more. */
+/* Bytes pending from which on ixev_send() takes no more. */
 void ixev_set_limit(struct ixev_ctx *ctx, uint32_t bytes);
 
 /*
@@ -168,12 +168,13 @@ ssize_t ixev_recv_zc(struct ixev_ctx *ctx, const void **data, size_t max);
 void ixev_recv_done(struct ixev_ctx *ctx, size_t bytes);
 
 /*
- * Sends a copy of up to `len` bytes: number taken, less than `len` at the pending limit; -EAGAIN: at the
- * limit or out of memory; wait for IXEV_OUT. -EPIPE after shutdown or close, or the connection's error.
+ * Sends a copy of `len` bytes. As long as less than the pending limit waits to be sent, all of them are
+ * taken, even if they go beyond it; else none, -EAGAIN: wait for IXEV_OUT. A smaller count: memory ran out
+ * on the way. -EPIPE after shutdown or close, or the connection's error.
  */
 ssize_t ixev_send(struct ixev_ctx *ctx, const void *data, size_t len);
 
-/* Sends buf->data by reference: 0, all taken (whatever its length), or the errors of ixev_send(). */
+/* Sends buf->data by reference: 0, or the errors of ixev_send(). */
 int ixev_send_zc(struct ixev_ctx *ctx, struct ixev_buf *buf);
 
 /* Half-close behind everything sent so far. */
