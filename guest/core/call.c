@@ -198,12 +198,12 @@ static int64_t set_option(struct core *c, const struct ix_call *in, uint64_t h)
 	case IX_OPT_CORK:
 		return v > 1 ? -E_INVAL : ixn_setopt(c->net, h, IXN_OPT_CORK, v);
 	case IX_OPT_KEEPALIVE:
-		if (v > UINT32_MAX / USEC_PER_SEC)
+		if (v > IX_TIMER_MAX / USEC_PER_SEC)
 			return -E_INVAL;
 		err = v ? ixn_setopt(c->net, h, IXN_OPT_KEEPIDLE_US, v * USEC_PER_SEC) : 0;
 		return err < 0 ? err : ixn_setopt(c->net, h, IXN_OPT_KEEPALIVE, v != 0);
 	case IX_OPT_USER_TIMEOUT:
-		return v > UINT32_MAX / 1000
+		return v > IX_TIMER_MAX / 1000
 			   ? -E_INVAL
 			   : ixn_setopt(c->net, h, IXN_OPT_USER_TIMEOUT_US, v * 1000);
 	case IX_OPT_CONGESTION:

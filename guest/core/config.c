@@ -14,6 +14,7 @@ void core_config_default(struct core_config *cfg)
 {
 	memset(cfg, 0, sizeof(*cfg));
 	ixn_config_default(&cfg->net);
+	cfg->net.tcp.nodelay = true; /* the application collects what belongs together (abi.h) */
 	cfg->batch = 64;
 	cfg->rx_buffers = 8192;
 	cfg->rx_ring = 512;
@@ -260,6 +261,7 @@ static int parse_word(struct core_config *cfg, const char *key, const char *v)
 			ixn_config_datacenter(&net);
 		else
 			return -E_INVAL;
+		net.tcp.nodelay = cfg->net.tcp.nodelay;
 		cfg->net.tcp = net.tcp;
 		return 0;
 	}
@@ -335,11 +337,11 @@ static const struct {
     {"tcp.rto-min", TIME, AT(net.tcp.rto_min_us), 16, 60000000},
     {"tcp.rto-max", TIME, AT(net.tcp.rto_max_us), 1000, 240000000},
     {"tcp.delayed-ack", TIME, AT(net.tcp.delack_us), 0, 500000},
-    {"tcp.user-timeout", TIME, AT(net.tcp.user_timeout_us), 0, UINT32_MAX},
+    {"tcp.user-timeout", TIME, AT(net.tcp.user_timeout_us), 0, 24 * 3600000000ull},
     {"tcp.time-wait", TIME, AT(net.tcp.time_wait_us), 0, 240000000},
     {"tcp.fin-wait-2", TIME, AT(net.tcp.fin_wait2_us), 1000, 3600000000},
-    {"tcp.keepalive-idle", TIME, AT(net.tcp.keepalive_idle_us), 1000, UINT32_MAX},
-    {"tcp.keepalive-interval", TIME, AT(net.tcp.keepalive_intvl_us), 1000, UINT32_MAX},
+    {"tcp.keepalive-idle", TIME, AT(net.tcp.keepalive_idle_us), 1000, 24 * 3600000000ull},
+    {"tcp.keepalive-interval", TIME, AT(net.tcp.keepalive_intvl_us), 1000, 24 * 3600000000ull},
     {"tcp.keepalive-count", NUMBER, AT(net.tcp.keepalive_count), 1, 255},
 };
 

@@ -48,7 +48,7 @@ static size_t lay_out(void *mem, const struct core_config *cfg, struct pieces *p
 	return l.used;
 }
 
-/* Event array, receive buffers, reassembly slots. */
+/* `shared`: reassembly slots, event array, receive buffers. */
 static size_t events_size(const struct core_config *cfg)
 {
 	return ((size_t)cfg->events * sizeof(struct ix_event) + PAGE - 1) & ~(size_t)(PAGE - 1);
@@ -140,10 +140,10 @@ struct core *core_init(void *mem, void *shared, const struct core_params *par)
 	c->max_events = cfg->events;
 	c->shared = shared;
 	c->shared_size = core_shared_size(cfg);
-	c->events = shared;
-	c->rx_mem = (uint8_t *)shared + events_size(cfg);
-	c->reasm_mem = c->rx_mem + (size_t)cfg->rx_buffers * CORE_RXBUF_SIZE;
+	c->reasm_mem = shared;
 	c->nreasm = cfg->net.reasm_slots;
+	c->events = (struct ix_event *)(c->reasm_mem + (size_t)c->nreasm * REASM_SLOT);
+	c->rx_mem = (uint8_t *)c->events + events_size(cfg);
 	c->rxbuf = p.rxbuf;
 	c->free = p.free;
 	c->rx_held = p.held;
@@ -257,7 +257,8 @@ static uint32_t receive(struct core *c, uint64_t now)
 	n = c->port.rx(c->port.ctx, buf, c->batch);
 	if (n)
 		ixn_rx(c->net, buf, n, now);
-	if (ixn_next_timer(c->net) <= now)
+	/* It also brings up the events that had to wait. */
+	if (ixn_next_timer(c->net) <= now || ixn_backlogged(c->net))
 		ixn_timers(c->net, now);
 	c->n.cycles++;
 	c->n.cycles_empty += n == 0;
@@ -266,22 +267,25 @@ static uint32_t receive(struct core *c, uint64_t now)
 	return n;
 }
 
-static void sleep(struct core *c, uint64_t now, uint64_t deadline)
+/* False: the application is to be returned to. */
+static bool sleep(struct core *c, uint64_t now, uint64_t deadline)
 {
 	uint64_t until = ixn_next_timer(c->net);
 	uint64_t tsc;
+	bool go_on;
 
 	if (timers_next(&c->timers) < until)
 		until = timers_next(&c->timers);
 	if (deadline < until)
 		until = deadline;
 	if (until <= now || ixn_backlogged(c->net))
-		return;
+		return true;
 	tsc = rdtsc();
-	c->env.idle(c->env.ctx, c->sleep ? until : now);
+	go_on = c->env.idle(c->env.ctx, c->sleep ? until : now);
 	tsc = rdtsc() - tsc;
 	c->n.tsc_idle += tsc;
 	c->n.tsc_kernel -= tsc; /* run_io counts the whole stay */
+	return go_on;
 }
 
 static uint32_t cycle(struct core *c, uint64_t wait)
@@ -302,8 +306,8 @@ static uint32_t cycle(struct core *c, uint64_t wait)
 		core_stats_tick(c, now);
 		if (events || now >= deadline)
 			return events;
-		if (!packets)
-			sleep(c, now, deadline);
+		if (!packets && !sleep(c, now, deadline))
+			return 0;
 		now = now_us(c);
 	}
 }
@@ -392,8 +396,8 @@ static int64_t attach(struct core *c, uint64_t addr)
 	    .core = c->id,
 	    .ncores = c->ncores,
 	    .batch = c->batch,
-	    .rx_base = (uint64_t)(uintptr_t)c->rx_mem + c->env.user_delta,
-	    .rx_size = c->shared_size - (size_t)(c->rx_mem - (uint8_t *)c->shared),
+	    .rx_base = (uint64_t)(uintptr_t)c->shared + c->env.user_delta,
+	    .rx_size = c->shared_size,
 	};
 	if (ixn_local_addr(c->net, 0, &local) == 0)
 		memcpy(&a.local, &local, sizeof(local));

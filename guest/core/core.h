@@ -46,8 +46,11 @@ struct core_env {
 	 */
 	void *(*user)(void *ctx, uint64_t addr, uint64_t len, bool write, uint64_t *run);
 
-	/* Nothing to do before `until` (on the clock of now_us) but packets: may return early. */
-	void (*idle)(void *ctx, uint64_t until);
+	/*
+	 * Nothing to do before `until` (on the clock of now_us) but packets: may return early. False:
+	 * let run_io() return, even without an event.
+	 */
+	bool (*idle)(void *ctx, uint64_t until);
 
 	uint64_t dma_delta;  /* bus address minus kernel address, of all memory that core handles */
 	uint64_t user_delta; /* application address minus kernel address, of `shared` */
@@ -83,12 +86,11 @@ struct core_params {
 	uint32_t id, ncores;
 };
 
-/* Bytes of the two pieces, for one core; 0: the configuration is not valid. Both 2 MB-friendly: any
- * size, alignment 4096 wanted. */
+/* Bytes of the two pieces, for one core; 0: the configuration is not valid. */
 size_t core_mem_size(const struct core_config *cfg);
 size_t core_shared_size(const struct core_config *cfg);
 
-/* A core in the given memory (4096-aligned), or NULL if the configuration is not valid. */
+/* A core in the given memory (mem aligned to 4 KB, shared to 64 KB), or NULL if the configuration is not valid. */
 struct core *core_init(void *mem, void *shared, const struct core_params *p);
 void core_set_port(struct core *c, const struct core_port *port);
 

@@ -83,7 +83,7 @@ static bool handed_over(struct host_core *hc)
 	return atomic_load(&hc->head) != atomic_load(&hc->tail);
 }
 
-static void idle(void *ctx, uint64_t until)
+static bool idle(void *ctx, uint64_t until)
 {
 	struct host_core *hc = ctx;
 	struct host *h = hc->host;
@@ -103,8 +103,10 @@ static void idle(void *ctx, uint64_t until)
 			until = link_next(h->rx_link);
 		pthread_mutex_unlock(&h->rx_lock);
 	}
-	if (until <= now || (h->stop && *h->stop))
-		return;
+	if (h->stop && *h->stop)
+		return false;
+	if (until <= now)
+		return true;
 	if (until - now > 1000000) /* a signal may have come between the check and here */
 		until = now + 1000000;
 	ts = (struct timespec){.tv_sec = (time_t)((until - now) / 1000000),
@@ -115,7 +117,8 @@ static void idle(void *ctx, uint64_t until)
 	wire_disarm(h->wire);
 	atomic_store(&hc->sleeping, 0);
 	if ((fd[1].revents & POLLIN) && read(hc->event, &count, sizeof(count)) < 0)
-		return;
+		return true; /* another frame's wake-up has been taken along */
+	return true;
 }
 
 /* ---- spreading ---- */
@@ -333,6 +336,8 @@ static void port_poll(void *ctx, uint64_t now)
 
 /* ---- life ---- */
 
+#define SHARED_ALIGN 65536
+
 static void *map(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -349,13 +354,15 @@ struct core *host_build_core(const struct core_params *p, void **mem, void **sha
 	if (!size)
 		return NULL;
 	*mem = map(size);
-	*shared = map(core_shared_size(p->cfg));
+	*shared = map(core_shared_size(p->cfg) + SHARED_ALIGN);
 	if (!*mem || !*shared) {
 		host_free_core(p->cfg, *mem, *shared);
 		*mem = *shared = NULL;
 		return NULL;
 	}
-	return core_init(*mem, *shared, p);
+	return core_init(
+	    *mem,
+	    (void *)(((uintptr_t)*shared + SHARED_ALIGN - 1) & ~(uintptr_t)(SHARED_ALIGN - 1)), p);
 }
 
 void host_free_core(const struct core_config *cfg, void *mem, void *shared)
@@ -363,7 +370,7 @@ void host_free_core(const struct core_config *cfg, void *mem, void *shared)
 	if (mem)
 		munmap(mem, core_mem_size(cfg));
 	if (shared)
-		munmap(shared, core_shared_size(cfg));
+		munmap(shared, core_shared_size(cfg) + SHARED_ALIGN);
 }
 
 static bool new_core(struct host *h, uint32_t id, struct ixn_arp *arp)
@@ -463,7 +470,7 @@ static int64_t attach(struct host *h, uint64_t a)
 	return ret;
 }
 
-/* run_io in pieces, so that a signal is noticed. */
+/* A signal ends the wait in idle(). */
 static int64_t run_io(struct host *h, uint64_t calls, uint64_t n, uint64_t wait)
 {
 	uint64_t end = clock_us(NULL);
@@ -476,9 +483,8 @@ static int64_t run_io(struct host *h, uint64_t calls, uint64_t n, uint64_t wait)
 
 		if (h->stop && *h->stop)
 			exit(128 + *h->stop);
-		ret = core_syscall(self->core, IX_SYS_RUN_IO, calls, n,
-				   left < 500000 ? left : 500000);
-		if (ret || left <= 500000)
+		ret = core_syscall(self->core, IX_SYS_RUN_IO, calls, n, left);
+		if (ret || !left)
 			return ret;
 		n = 0;
 	}
@@ -491,6 +497,13 @@ int64_t host_call(struct host *h, uint64_t nr, uint64_t a, uint64_t b, uint64_t 
 	if (!self)
 		return -EPERM;
 	return nr == IX_SYS_RUN_IO ? run_io(h, a, b, c) : core_syscall(self->core, nr, a, b, c);
+}
+
+void host_end(struct host *h)
+{
+	h->stop = NULL;
+	for (int i = 0; self && i < 3; i++)
+		core_syscall(self->core, IX_SYS_RUN_IO, 0, 0, 0);
 }
 
 void host_print_stats(struct host *h, const char *who)

@@ -33,6 +33,9 @@ struct host *host_new(const struct host_params *p, const char **err);
 int64_t host_call(struct host *h, uint64_t nr, uint64_t a, uint64_t b, uint64_t c);
 void host_stop_on(struct host *h, const volatile int *stop);
 
+/* Last cycles of the calling thread's core: what the application did at its end still leaves. */
+void host_end(struct host *h);
+
 /* Counters that are not zero, to stderr. */
 void host_print_stats(struct host *h, const char *who);
 

@@ -282,6 +282,7 @@ static long entry(long nr, uint64_t a, uint64_t b, uint64_t c)
 
 static void at_end(void)
 {
+	host_end(host);
 	if (want_stats)
 		host_print_stats(host, role);
 	pcap_close(capture);
@@ -353,6 +354,7 @@ static _Noreturn void run(const struct options *o, struct wire *wire, const char
 		die("%s is no application made by ix-cc --hosted", argv[0]);
 	*gate = entry;
 	atexit(at_end);
+	optind = 0; /* the application parses options of its own (glibc: start anew) */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	exit(app(argc, argv));
 }

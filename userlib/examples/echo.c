@@ -151,16 +151,17 @@ static uint64_t now_ns(void)
 
 static unsigned int bucket_of(uint64_t ns)
 {
-	unsigned int exp = ns < 16 ? 0 : (unsigned int)(60 - __builtin_clzll(ns));
+	unsigned int exp = ns < 16 ? 0 : (unsigned int)(60 - __builtin_clzll(ns) - 1);
 
-	return exp * 16 + (unsigned int)(ns >> exp) % 16 + (exp ? 16 : 0);
+	return ns < 16 ? (unsigned int)ns : exp * 16 + (unsigned int)(ns >> exp);
 }
 
+/* The lower bound of a bucket. */
 static double bucket_us(unsigned int b)
 {
 	unsigned int exp = b < 32 ? 0 : b / 16 - 1;
 
-	return (double)((b < 16 ? b : 16 + b % 16ull) << exp) / 1000;
+	return (double)((uint64_t)(b - exp * 16) << exp) / 1000;
 }
 
 /* Each message differs from the one before it and from those of other flows. */
