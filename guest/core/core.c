@@ -210,6 +210,7 @@ uint8_t *core_rxbuf_memory(struct core *c, uint32_t number)
 struct ixn_rxbuf *core_rxbuf(struct core *c, uint32_t number)
 {
 	c->rxbuf[number].data = core_rxbuf_memory(c, number);
+	c->rxbuf[number].dma = (uint64_t)(uintptr_t)c->rxbuf[number].data + c->env.dma_delta;
 	return &c->rxbuf[number];
 }
 

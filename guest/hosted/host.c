@@ -117,7 +117,7 @@ static bool idle(void *ctx, uint64_t until)
 	wire_disarm(h->wire);
 	atomic_store(&hc->sleeping, 0);
 	if ((fd[1].revents & POLLIN) && read(hc->event, &count, sizeof(count)) < 0)
-		return true; /* another frame's wake-up has been taken along */
+		return true; /* another look has taken it */
 	return true;
 }
 
