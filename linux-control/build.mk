@@ -43,5 +43,10 @@ $(BUILD)/$(1): $(call objs,user,$(2))
 endef
 $(eval $(call static_program,linux/ixctl,$(call ctl,ixctl json show)))
 INITRAMFS += $(BUILD)/linux/ixctl=bin/ixctl
-CONTROL_SRC := $(call ctl,commands domain holding image conf sysfs json) $(LOADER_SRC)
+CONTROL_SRC := $(call ctl,commands domain holding image stats conf sysfs json) $(LOADER_SRC)
 $(eval $(call unit_test,ctl_control,tests/unit/ctl_control.c $(CONTROL_SRC)))
+$(eval $(call unit_test,ctl_channel,tests/unit/ctl_channel.c $(call ctl,channel sysfs)))
+$(eval $(call unit_test,ctl_stats,tests/unit/ctl_stats.c $(call ctl,stats json)))
+$(eval $(call fuzz_target,ctl_stats,tests/fuzz/ctl_stats.c $(call ctl,stats json)))
+$(eval $(call static_program,linux/ixcpd,$(call ctl,ixcpd channel confine server wire) $(CONTROL_SRC)))
+INITRAMFS += $(BUILD)/linux/ixcpd=bin/ixcpd

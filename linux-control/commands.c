@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "linux-control/control.h"
+#include "linux-control/stats.h"
 
 #define FOLLOW_MS 50   /* between looks at the log while somebody watches */
 #define IDLE_MS   1000 /* between looks for dataplanes that ended */
@@ -34,7 +35,7 @@ const char *control_error(const struct control *control, int err)
 
 static int show_version(struct control *c, struct json *j)
 {
-	struct hv_info info = {0};
+	struct ix_hv_info info = {0};
 	int err = c->hv->ops->info(c->hv, &info);
 
 	json_object(j, NULL);
@@ -49,7 +50,7 @@ static int show_version(struct control *c, struct json *j)
 	return err;
 }
 
-static void preflight_row(struct control *c, struct json *j, const struct hv_preflight *row)
+static void preflight_row(struct control *c, struct json *j, const struct ix_hv_preflight *row)
 {
 	(void)c;
 	json_string(j, "feature", row->feature);
@@ -60,10 +61,10 @@ static void preflight_row(struct control *c, struct json *j, const struct hv_pre
 
 static int show_preflight(struct control *c, struct json *j)
 {
-	return SHOW_ALL(c, j, hv_preflight, preflight, preflight_row);
+	return SHOW_ALL(c, j, ix_hv_preflight, preflight, preflight_row);
 }
 
-static void core_row(struct control *c, struct json *j, const struct hv_core *core)
+static void core_row(struct control *c, struct json *j, const struct ix_hv_core *core)
 {
 	unsigned int cpu = 0;
 
@@ -83,10 +84,10 @@ static void core_row(struct control *c, struct json *j, const struct hv_core *co
 
 static int show_cores(struct control *c, struct json *j)
 {
-	return SHOW_ALL(c, j, hv_core, core, core_row);
+	return SHOW_ALL(c, j, ix_hv_core, core, core_row);
 }
 
-static void memory_row(struct control *c, struct json *j, const struct hv_range *r)
+static void memory_row(struct control *c, struct json *j, const struct ix_hv_range *r)
 {
 	(void)c;
 	json_format(j, "base", "%#llx", (unsigned long long)r->base);
@@ -96,8 +97,8 @@ static void memory_row(struct control *c, struct json *j, const struct hv_range 
 
 static int show_memory(struct control *c, struct json *j)
 {
-	struct hv_info info = {0};
-	struct hv_range range;
+	struct ix_hv_info info = {0};
+	struct ix_hv_range range;
 	int err = c->hv->ops->info(c->hv, &info);
 
 	json_object(j, NULL);
@@ -115,7 +116,7 @@ static int show_memory(struct control *c, struct json *j)
 	return err == -ENOENT ? 0 : err;
 }
 
-static void pci_row(struct control *c, struct json *j, const struct hv_pci *f)
+static void pci_row(struct control *c, struct json *j, const struct ix_hv_pci *f)
 {
 	char address[PCI_ADDRESS_SIZE], driver[PCI_DRIVER_SIZE];
 
@@ -132,20 +133,20 @@ static void pci_row(struct control *c, struct json *j, const struct hv_pci *f)
 
 static int show_pci(struct control *c, struct json *j)
 {
-	return SHOW_ALL(c, j, hv_pci, pci, pci_row);
+	return SHOW_ALL(c, j, ix_hv_pci, pci, pci_row);
 }
 
-static void exit_row(struct control *c, struct json *j, const struct hv_exit *e)
+static void exit_row(struct control *c, struct json *j, const struct ix_hv_exit *e)
 {
 	(void)c;
 	json_number(j, "core", e->core);
-	json_string(j, "reason", e->reason);
+	json_string(j, "reason", e->name);
 	json_number(j, "count", e->count);
 }
 
 static int show_exits(struct control *c, struct json *j)
 {
-	return SHOW_ALL(c, j, hv_exit, exit, exit_row);
+	return SHOW_ALL(c, j, ix_hv_exit, exit, exit_row);
 }
 
 static int show_list(struct control *c, struct json *j)
@@ -160,8 +161,8 @@ static int flow_on(struct control *c, struct client *client)
 	unsigned long long *position = client_position(client);
 	const char *what = client_following(client);
 	uint64_t at = *position;
-	struct hv_domain domain;
-	struct hv_event event;
+	struct ix_hv_domain domain;
+	struct ix_event event;
 	char text[4096];
 	int n, rounds = 256;
 
@@ -219,24 +220,30 @@ static void follow(void *ctx, struct client *client)
 		c->busy = true;
 }
 
-static void counter_rows(struct control *c, struct json *j, uint64_t handle)
+/* Reads and shows the statistics area of a dataplane, if it has one. */
+static int counters(struct control *c, struct json *j, uint64_t handle)
 {
-	struct hv_counter counter;
+	size_t size = sizeof(struct ix_stats) + IX_MAX_CORES * sizeof(struct ix_stats_core);
+	char *area = malloc(size);
+	size_t have = 0;
+	int n, tries = 5;
 
-	json_array(j, "counters");
-	for (unsigned int i = 0; !c->hv->ops->counter(c->hv, handle, i, &counter); i++) {
-		json_object(j, NULL);
-		json_number(j, "core", counter.core);
-		json_string(j, "counter", counter.name);
-		json_number(j, "value", counter.value);
-		json_end(j);
-	}
-	json_end(j);
+	if (!area)
+		return -ENOMEM;
+	do {
+		have = 0;
+		while (have < size &&
+		       (n = c->hv->ops->stats(c->hv, handle, have, area + have, size - have)) > 0)
+			have += (size_t)n;
+	} while (stats_changing(area, have) && --tries);
+	stats_show(j, area, have);
+	free(area);
+	return 0;
 }
 
 static void stats(struct control *c, struct client *client, const char *name)
 {
-	struct hv_domain domain;
+	struct ix_hv_domain domain;
 	struct json j = {0};
 
 	if (domain_find(c->hv, name, &domain)) {
@@ -246,8 +253,10 @@ static void stats(struct control *c, struct client *client, const char *name)
 	json_object(&j, NULL);
 	json_string(&j, "name", domain.name);
 	json_string(&j, "state", domain.state);
+	json_number(&j, "starts", domain.starts);
 	json_number(&j, "exits", domain.exits);
-	counter_rows(c, &j, domain.handle);
+	json_number(&j, "root_cycles", domain.root_cycles);
+	counters(c, &j, domain.handle);
 	json_end(&j);
 	client_result(client, &j);
 }

@@ -57,7 +57,7 @@ void domain_cpu(struct control *control, struct client *client, const char *verb
 /* Gives back to Linux what a dataplane that has ended held. */
 void domain_reap(struct control *control);
 /* 0 with *domain filled in, or -ENOENT. */
-int domain_find(struct hv *hv, const char *name, struct hv_domain *domain);
+int domain_find(struct hv *hv, const char *name, struct ix_hv_domain *domain);
 void domain_list(struct control *control, struct json *j);
 
 /* holding.c */

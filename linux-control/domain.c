@@ -29,7 +29,7 @@ __attribute__((format(printf, 3, 4))) static int say(struct trouble *t, int err,
 	return err;
 }
 
-int domain_find(struct hv *hv, const char *name, struct hv_domain *domain)
+int domain_find(struct hv *hv, const char *name, struct ix_hv_domain *domain)
 {
 	int err;
 
@@ -39,7 +39,7 @@ int domain_find(struct hv *hv, const char *name, struct hv_domain *domain)
 	return err;
 }
 
-static bool runs(const struct hv_domain *domain)
+static bool runs(const struct ix_hv_domain *domain)
 {
 	return !strcmp(domain->state, "running");
 }
@@ -93,7 +93,7 @@ static int choose_cpus(struct control *c, struct conf *conf, struct trouble *t)
 	return 0;
 }
 
-static int take_cpus(struct control *c, struct holding *h, const struct hv_domain *domain,
+static int take_cpus(struct control *c, struct holding *h, const struct ix_hv_domain *domain,
 		     struct trouble *t)
 {
 	for (uint32_t i = 0; i < domain->ncores; i++) {
@@ -122,13 +122,11 @@ static int take_cpus(struct control *c, struct holding *h, const struct hv_domai
 static int take_nic(struct control *c, struct holding *h, uint64_t handle,
 		    const struct conf_nic *nic, struct trouble *t)
 {
-	struct hv_pci function = {.segment = nic->segment, .bdf = nic->bdf};
-	struct ix_device device;
 	char *address = h->pci[h->npci].address;
 	int err;
 
 	if (nic->virtual_function) {
-		err = c->hv->ops->assign(c->hv, handle, NULL, &device);
+		err = c->hv->ops->assign(c->hv, handle, IX_ASSIGN_VF);
 		return err ? say(t, err, "nic = vf: %s", control_error(c, err)) : 0;
 	}
 	pci_format(address, nic->segment, nic->bdf);
@@ -142,7 +140,7 @@ static int take_nic(struct control *c, struct holding *h, uint64_t handle,
 	if (err)
 		return say(t, err, "nic = %s: Linux's driver does not let go: %s", address,
 			   strerror(-err));
-	err = c->hv->ops->assign(c->hv, handle, &function, &device);
+	err = c->hv->ops->assign(c->hv, handle, (uint64_t)nic->segment << 16 | nic->bdf);
 	return err ? say(t, err, "nic = %s: %s", address, control_error(c, err)) : 0;
 }
 
@@ -158,7 +156,7 @@ static void unmake(struct control *c, struct holding *h, uint64_t handle)
 static int create(struct control *c, const char *path, char name[IX_NAME_LEN], struct trouble *t)
 {
 	uint32_t apic_id[CONF_CORES_MAX];
-	struct hv_domain domain;
+	struct ix_hv_domain domain;
 	uint64_t handle = 0;
 	struct holding *h;
 	struct image image;
@@ -208,11 +206,11 @@ static int create(struct control *c, const char *path, char name[IX_NAME_LEN], s
 }
 
 /* Builds the memory image and writes it into the domain. */
-static int load(struct control *c, const struct hv_domain *domain, const struct conf *conf,
+static int load(struct control *c, const struct ix_hv_domain *domain, const struct conf *conf,
 		struct ix_load_image *image, struct image *files, struct trouble *t)
 {
 	struct ix_device device[IX_MAX_DEVICES];
-	struct hv_info info;
+	struct ix_hv_info info;
 	const char *why;
 	char text[256];
 	int err = image_read(files, conf, c->kernel, text);
@@ -220,8 +218,8 @@ static int load(struct control *c, const struct hv_domain *domain, const struct 
 	if (err)
 		return say(t, err, "%s", text);
 	err = c->hv->ops->info(c->hv, &info);
-	if (!err)
-		err = c->hv->ops->devices(c->hv, domain->handle, device);
+	for (uint32_t i = 0; i < domain->ndevices && i < IX_MAX_DEVICES && !err; i++)
+		err = c->hv->ops->device(c->hv, domain->handle, i, &device[i]);
 	if (err) {
 		say(t, err, "%s: %s", domain->name, control_error(c, err));
 		image_free(files);
@@ -265,7 +263,7 @@ static int start(struct control *c, const char *name, struct trouble *t)
 	struct ix_load_image image = {0};
 	struct holding *h = holding_find(c, name);
 	struct image files = {0};
-	struct hv_domain domain;
+	struct ix_hv_domain domain;
 	struct conf conf;
 	int err = domain_find(c->hv, name, &domain);
 
@@ -326,7 +324,7 @@ void domain_start(struct control *control, struct client *client, const char *na
 {
 	char name[IX_NAME_LEN] = "";
 	struct trouble t = {""};
-	struct hv_domain domain;
+	struct ix_hv_domain domain;
 	struct conf conf;
 	int err = 0;
 
@@ -346,7 +344,7 @@ void domain_start(struct control *control, struct client *client, const char *na
 	answer(client, err, &t, name, "started");
 }
 
-static int stop(struct control *c, const char *name, struct hv_domain *domain, struct trouble *t)
+static int stop(struct control *c, const char *name, struct ix_hv_domain *domain, struct trouble *t)
 {
 	struct holding *h = holding_find(c, name);
 	int err = domain_find(c->hv, name, domain);
@@ -367,7 +365,7 @@ static int stop(struct control *c, const char *name, struct hv_domain *domain, s
 void domain_stop(struct control *control, struct client *client, const char *name)
 {
 	struct trouble t = {""};
-	struct hv_domain domain;
+	struct ix_hv_domain domain;
 	int err = stop(control, name, &domain, &t);
 
 	answer(client, err, &t, name, "stopped");
@@ -377,7 +375,7 @@ void domain_destroy(struct control *control, struct client *client, const char *
 {
 	struct holding *h = holding_find(control, name);
 	struct trouble t = {""};
-	struct hv_domain domain;
+	struct ix_hv_domain domain;
 	int err = stop(control, name, &domain, &t);
 
 	if (!err) {
@@ -454,7 +452,7 @@ void domain_reap(struct control *control)
 {
 	for (int i = 0; i < CONTROL_DOMAINS_MAX; i++) {
 		struct holding *h = &control->holding[i];
-		struct hv_domain domain;
+		struct ix_hv_domain domain;
 		int err;
 
 		if (!h->used)
@@ -471,7 +469,7 @@ void domain_reap(struct control *control)
 
 void domain_list(struct control *control, struct json *j)
 {
-	struct hv_domain d;
+	struct ix_hv_domain d;
 
 	json_array(j, NULL);
 	for (unsigned int i = 0; !control->hv->ops->domain(control->hv, i, &d); i++) {
@@ -501,7 +499,7 @@ void domain_list(struct control *control, struct json *j)
 int control_init(struct control *control, struct hv *hv, const char *root, const char *kernel,
 		 const char *state)
 {
-	struct hv_core core;
+	struct ix_hv_core core;
 	int n;
 
 	memset(control, 0, sizeof(*control));

@@ -47,6 +47,7 @@ int main(int argc, char **argv)
 {
 	const char *path = WIRE_SOCKET, *kernel = DEFAULT_KERNEL, *state = STATE_DIR, *what;
 	static struct control control;
+	static struct channel channel;
 	static struct hv hv;
 	bool confined = true;
 	int fd, err;
@@ -65,7 +66,7 @@ int main(int argc, char **argv)
 		else
 			return usage(stderr, 2);
 	}
-	err = channel_open(&hv);
+	err = channel_open(&hv, &channel, "");
 	if (err == -ENODEV) {
 		fprintf(stderr, "ixcpd: this Linux does not run under Ironix\n");
 		return EXIT_NO_IRONIX;

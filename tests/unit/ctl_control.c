@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "linux-control/control.h"
+#include "linux-control/stats.h"
 
 #define CORES 4
 #define MB    (1ull << 20)
@@ -22,7 +23,7 @@ static char root[64];
 
 /* The stand-in hypervisor. */
 static struct {
-	struct hv_domain domain[4]; /* handle 0: free */
+	struct ix_hv_domain domain[4]; /* handle 0: free */
 	bool given[CORES];
 	uint64_t written, cleared, next;
 	unsigned int assigned;
@@ -38,7 +39,7 @@ static int failing(struct hv *hv, const char *call)
 	return -EIO;
 }
 
-static struct hv_domain *by_handle(uint64_t handle)
+static struct ix_hv_domain *by_handle(uint64_t handle)
 {
 	for (int i = 0; i < 4; i++)
 		if (fake.domain[i].handle == handle && handle)
@@ -47,48 +48,49 @@ static struct hv_domain *by_handle(uint64_t handle)
 	return NULL;
 }
 
-static int f_info(struct hv *hv, struct hv_info *info)
+static int f_info(struct hv *hv, struct ix_hv_info *info)
 {
-	*info = (struct hv_info){.version = "1.0", .abi = 7, .ncores = CORES, .tsc_khz = 50000};
+	*info = (struct ix_hv_info){.version = "1.0", .abi = 7, .ncores = CORES, .tsc_khz = 50000};
 	return failing(hv, "info");
 }
 
-static int f_preflight(struct hv *hv, unsigned int i, struct hv_preflight *row)
+static int f_preflight(struct hv *hv, unsigned int i, struct ix_hv_preflight *row)
 {
 	(void)hv;
-	*row = (struct hv_preflight){"VT-x", "yes", "must", "none"};
+	*row = (struct ix_hv_preflight){"VT-x", "yes", "must", "none"};
 	return i < 1 ? 0 : -ENOENT;
 }
 
-static int f_core(struct hv *hv, unsigned int i, struct hv_core *core)
+static int f_core(struct hv *hv, unsigned int i, struct ix_hv_core *core)
 {
 	(void)hv;
-	*core = (struct hv_core){.index = i, .apic_id = 2 * i, .owner = "linux", .state = "runs"};
+	*core =
+	    (struct ix_hv_core){.index = i, .apic_id = 2 * i, .owner = "linux", .state = "runs"};
 	return i < CORES ? 0 : -ENOENT;
 }
 
-static int f_memory(struct hv *hv, unsigned int i, struct hv_range *range)
+static int f_memory(struct hv *hv, unsigned int i, struct ix_hv_range *range)
 {
 	(void)hv;
-	*range = (struct hv_range){4 * MB, 2 * MB, "hypervisor"};
+	*range = (struct ix_hv_range){4 * MB, 2 * MB, "hypervisor"};
 	return i < 1 ? 0 : -ENOENT;
 }
 
-static int f_pci(struct hv *hv, unsigned int i, struct hv_pci *f)
+static int f_pci(struct hv *hv, unsigned int i, struct ix_hv_pci *f)
 {
 	(void)hv;
-	*f = (struct hv_pci){0, 3 << 3, 0x8086, 0x100e, "linux", "ethernet", true};
+	*f = (struct ix_hv_pci){0, 3 << 3, 0x8086, 0x100e, "linux", "physical", 1, {0}};
 	return i < 1 ? 0 : -ENOENT;
 }
 
-static int f_exit(struct hv *hv, unsigned int i, struct hv_exit *count)
+static int f_exit(struct hv *hv, unsigned int i, struct ix_hv_exit *count)
 {
 	(void)hv;
-	*count = (struct hv_exit){1, "CPUID", 5};
+	*count = (struct ix_hv_exit){1, 10, "CPUID", 5};
 	return i < 1 ? 0 : -ENOENT;
 }
 
-static int f_domain(struct hv *hv, unsigned int i, struct hv_domain *domain)
+static int f_domain(struct hv *hv, unsigned int i, struct ix_hv_domain *domain)
 {
 	(void)hv;
 	for (unsigned int k = 0; k < 4; k++) {
@@ -100,12 +102,27 @@ static int f_domain(struct hv *hv, unsigned int i, struct hv_domain *domain)
 	return -ENOENT;
 }
 
-static int f_counter(struct hv *hv, uint64_t handle, unsigned int i, struct hv_counter *counter)
+static int f_stats(struct hv *hv, uint64_t handle, uint64_t offset, void *bytes, size_t size)
 {
+	static struct {
+		struct ix_stats s;
+		struct ix_stats_core core[1];
+	} area = {.s = {.magic = IX_STATS_MAGIC,
+			.version = IX_STATS_VERSION,
+			.ncores = 1,
+			.ncounters = 1,
+			.core_size = sizeof(struct ix_stats_core),
+			.name = {"rx_packets"}},
+		  .core = {{.value = {12}}}};
+
 	(void)hv;
 	by_handle(handle);
-	*counter = (struct hv_counter){1, "rx_packets", 12};
-	return i < 1 ? 0 : -ENOENT;
+	if (offset >= sizeof(area))
+		return 0;
+	size = size < 100 ? size : 100;
+	size = size < sizeof(area) - offset ? size : sizeof(area) - offset;
+	memcpy(bytes, (char *)&area + offset, size);
+	return (int)size;
 }
 
 static int f_text(uint64_t *at, char *text, size_t size)
@@ -132,10 +149,10 @@ static int f_console(struct hv *hv, uint64_t handle, uint64_t *at, char *text, s
 	return f_text(at, text, size);
 }
 
-static int f_event(struct hv *hv, uint64_t *at, struct hv_event *event)
+static int f_event(struct hv *hv, uint64_t *at, struct ix_event *event)
 {
 	(void)hv;
-	*event = (struct hv_event){*at, "stopped", "kv", "by itself"};
+	*event = (struct ix_event){*at, 1, "stopped", "kv", "by itself"};
 	return (*at)++ < 1 ? 0 : -ENOENT;
 }
 
@@ -167,11 +184,11 @@ static int f_create(struct hv *hv, const char *name, uint64_t memory, uint32_t n
 	int err = failing(hv, "create");
 
 	for (int i = 0; i < 4 && !err; i++) {
-		struct hv_domain *d = &fake.domain[i];
+		struct ix_hv_domain *d = &fake.domain[i];
 
 		if (d->handle)
 			continue;
-		*d = (struct hv_domain){.handle = ++fake.next, .state = "created", .nmem = 1};
+		*d = (struct ix_hv_domain){.handle = ++fake.next, .state = "stopped", .nmem = 1};
 		strcpy(d->name, name);
 		d->ncores = ncores;
 		memcpy(d->apic_id, apic_id, ncores * sizeof(*apic_id));
@@ -182,16 +199,15 @@ static int f_create(struct hv *hv, const char *name, uint64_t memory, uint32_t n
 	return err;
 }
 
-static int f_assign(struct hv *hv, uint64_t handle, const struct hv_pci *function,
-		    struct ix_device *device)
+static int f_assign(struct hv *hv, uint64_t handle, uint64_t function)
 {
 	char driver[PCI_DRIVER_SIZE], path[128];
 	int err = failing(hv, "assign");
 
-	(void)device;
 	if (err)
 		return err;
-	if (function) {
+	if (function != IX_ASSIGN_VF) {
+		assert_int_equal(function, 3 << 3);
 		/* Linux's driver has been told to let go. */
 		assert_int_equal(pci_driver(root, "0000:00:03.0", driver), 0);
 		assert_true(
@@ -203,10 +219,11 @@ static int f_assign(struct hv *hv, uint64_t handle, const struct hv_pci *functio
 	return 0;
 }
 
-static int f_devices(struct hv *hv, uint64_t handle, struct ix_device *device)
+static int f_device(struct hv *hv, uint64_t handle, unsigned int i, struct ix_device *device)
 {
-	memset(device, 0, by_handle(handle)->ndevices * sizeof(*device));
-	return failing(hv, "devices");
+	assert_true(i < by_handle(handle)->ndevices);
+	memset(device, 0, sizeof(*device));
+	return failing(hv, "device");
 }
 
 static int f_clear(struct hv *hv, uint64_t handle)
@@ -228,7 +245,7 @@ static int f_write(struct hv *hv, uint64_t handle, uint64_t pa, const void *data
 
 static int f_start(struct hv *hv, uint64_t handle, uint64_t entry, uint64_t cr3, uint64_t bootinfo)
 {
-	struct hv_domain *d = by_handle(handle);
+	struct ix_hv_domain *d = by_handle(handle);
 	int err = failing(hv, "start");
 
 	if (err)
@@ -253,9 +270,27 @@ static int f_destroy(struct hv *hv, uint64_t handle)
 }
 
 static const struct hv_ops fake_ops = {
-    f_info,    f_preflight, f_core,    f_memory, f_pci,   f_exit, f_domain,
-    f_counter, f_log,       f_console, f_event,  f_give,  f_take, f_create,
-    f_assign,  f_devices,   f_clear,   f_write,  f_start, f_stop, f_destroy,
+    .info = f_info,
+    .preflight = f_preflight,
+    .core = f_core,
+    .memory = f_memory,
+    .pci = f_pci,
+    .exit = f_exit,
+    .domain = f_domain,
+    .stats = f_stats,
+    .log = f_log,
+    .console = f_console,
+    .event = f_event,
+    .core_give = f_give,
+    .core_take = f_take,
+    .create = f_create,
+    .assign = f_assign,
+    .device = f_device,
+    .clear = f_clear,
+    .write = f_write,
+    .start = f_start,
+    .stop = f_stop,
+    .destroy = f_destroy,
 };
 
 /* The stand-in server: what the client was told. */
@@ -431,7 +466,7 @@ static void test_life(void **state)
 /* Whatever step fails, the error is told and Linux has everything again. */
 static void test_failures(void **state)
 {
-	static const char *const calls[] = {"create", "assign", "info", "devices",
+	static const char *const calls[] = {"create", "assign", "info", "device",
 					    "clear",  "write",  "give", "start"};
 
 	(void)state;
@@ -453,7 +488,7 @@ static void test_crash(void **state)
 {
 	(void)state;
 	assert_int_equal(ask("start", in_root("kv.conf"), NULL), 0);
-	strcpy(fake.domain[0].state, "crashed");
+	strcpy(fake.domain[0].state, "failed");
 	strcpy(fake.domain[0].why, "triple fault");
 	control_server.tick(&control);
 	assert_int_equal(cpu_is_online(root, 2), 1);
@@ -556,7 +591,7 @@ static void test_shows(void **state)
 	assert_int_equal(ask("console", "kv", NULL), 0);
 	assert_string_equal(said.output, "one\ntwo\n");
 	assert_int_equal(ask("stats", "kv", NULL), 0);
-	assert_non_null(strstr(said.result, "\"counter\":\"rx_packets\",\"value\":12"));
+	assert_non_null(strstr(said.result, "\"counter\":\"rx_packets\",\"all\":12"));
 	assert_int_equal(ask("check", in_root("kv.conf"), NULL), 0);
 }
 
