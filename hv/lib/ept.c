@@ -10,7 +10,7 @@
 #define PAGE_MASK    (EPT_PAGE_4K - 1)
 #define ADDRESS_BITS 0x000ffffffffff000ull
 
-/* SDM 3C tables 28-1 to 28-6 */
+/* SDM 3C tables 29-1 to 29-7 */
 #define ENTRY_PERMS      7ull
 #define ENTRY_TYPE_SHIFT 3
 #define ENTRY_TYPE       (7ull << ENTRY_TYPE_SHIFT)
@@ -187,7 +187,7 @@ static int update(struct ept *ept, enum action action, uint64_t gpa, uint64_t si
 	if ((gpa | size | hpa) & PAGE_MASK || !range_contains(0, guest_limit(ept), gpa, size) ||
 	    !range_contains(0, 1ull << ept->caps.phys_width, hpa, size))
 		return -EINVAL;
-	/* Rights and types that are misconfigurations: SDM 3C 28.3.3.1 */
+	/* Rights and types that are misconfigurations: SDM 3C 29.3.3.1 */
 	if (perms & ~EPT_RWX || type > MEMORY_WB || type == 2 || type == 3)
 		return -EINVAL;
 	if (action != UNMAP && !(perms & EPT_READ) && !(perms == EPT_EXEC && ept->caps.exec_only))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Extended page tables (SDM 3C 28.3): build, change, look up.
+ * Extended page tables (SDM 3C 29.3): build, change, look up.
  *
  * Works on pages from a pool that the caller gives. After a change that takes rights away or moves
  * memory the caller invalidates (INVEPT on every processor of the VM) and then calls

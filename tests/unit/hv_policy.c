@@ -56,6 +56,7 @@ static void cpuid_bits(void **state)
 	assert_int_equal(filter(&p, 0x12, 0, 0).eax, 0);
 	assert_int_equal(filter(&p, 0x1b, 0, 0).eax, 0);
 	p.secondary = CPUID_GATED_CONTROLS;
+	assert_int_equal(~filter(&p, 7, 0, 0).ebx, 1u << 2 | 1u << 25);
 	assert_int_equal(filter(&p, 0x1b, 0, 0).eax, ~0u);
 	assert_int_equal(~filter(&p, 0xd, 1, 0).eax, 0);
 }
