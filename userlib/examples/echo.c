@@ -33,13 +33,13 @@ struct peer {
 static void server_event(struct ixev_ctx *ctx, unsigned int events)
 {
 	char buf[16384];
-	ssize_t n = 0;
+	ssize_t n = 1;
 
 	if (events & IXEV_HUP) {
 		ixev_close(ctx);
 		return;
 	}
-	while (ixev_pending(ctx) <= 4 * sizeof(buf)) {
+	while (ixev_levels(ctx) & IXEV_OUT) {
 		n = ixev_recv(ctx, buf, sizeof(buf));
 		if (n <= 0)
 			break;

@@ -166,9 +166,17 @@ void ixev_set_mask(struct ixev_ctx *x, unsigned int mask)
 		make_ready(x);
 }
 
+/* At the limit: IXEV_OUT is owed when there is room again. */
+static void note_full(struct ixev_ctx *x)
+{
+	if (x->tx_pending >= x->tx_limit)
+		x->state |= ST_FULL;
+}
+
 void ixev_set_limit(struct ixev_ctx *x, uint32_t bytes)
 {
 	x->tx_limit = bytes;
+	note_full(x);
 }
 
 /* The head segment's unread bytes. */
@@ -312,6 +320,7 @@ ssize_t ixev_send(struct ixev_ctx *x, const void *data, size_t len)
 		done += n;
 		x->tx_pending += (uint32_t)n;
 	}
+	note_full(x);
 	if (!done && len) {
 		x->state |= ST_FULL;
 		return -EAGAIN;
@@ -333,6 +342,7 @@ int ixev_send_zc(struct ixev_ctx *x, struct ixev_buf *buf)
 		return -EAGAIN;
 	queue(x, buf, 0);
 	x->tx_pending += buf->len;
+	note_full(x);
 	return 0;
 }
 
@@ -465,7 +475,7 @@ static void happened(struct ixev_ctx *x, unsigned int ev)
 		make_ready(x);
 }
 
-/* Below half the limit a refused application may try again. */
+/* At half the limit an application that has filled it up hears of it. */
 static void room(struct ixev_ctx *x)
 {
 	if ((x->state & ST_FULL) && x->tx_pending <= x->tx_limit / 2) {
