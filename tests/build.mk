@@ -1,3 +1,5 @@
+include tests/hosted.mk
+
 # The program with which the test bed finds out whether nested VT-x works.
 ALL += $(BUILD)/test/vmx-probe.iso
 $(BUILD)/test/vmx-probe.iso: tests/ixtest/vmx_probe.S tests/build.mk | $(DEPS)

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Linux's tools against echo: ping with all sizes, nc over TCP and UDP."""
+import re
+
+from ixtest import hosted
+from ixtest.hosted import IP, run
+from ixtest.tap import Tap
+
+
+def main():
+    hosted.private_network()
+    t = Tap()
+    with hosted.scratch() as tmp, hosted.Hosted(["echo", "server"]) as app:
+        with t.check("ping with every size of one packet, by steps, and up to 64 KB"):
+            for size in [0, 1, 2, 8, 55, 56, 57, *range(100, 1472, 97), 1471, 1472, 1473, 1480,
+                         2952, 2953, 4000, 9000, 16384, 32768, 65000]:
+                out = run(f"ping -c 1 -W 3 -s {size} {IP}")
+                assert "1 received" in out, f"size {size}: {out}"
+        with t.check("a flood of pings is answered"):
+            out = run(f"ping -q -f -c 2000 -s 1400 {IP}")
+            assert "2000 received" in out, out
+        with t.check("nc over TCP, with half-close"):
+            run(f"head -c 20000000 /dev/urandom > {tmp}/in")
+            run(f"nc -N {IP} 7 < {tmp}/in > {tmp}/out && cmp {tmp}/in {tmp}/out")
+        with t.check("nc over UDP"):
+            out = run(f"echo over UDP | timeout 5 nc -u -w 1 {IP} 7")
+            assert out == "over UDP\n", out
+        with t.check("a datagram of many fragments comes back"):
+            out = run(["python3", "-c", f"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+data = bytes(range(256)) * 200
+s.sendto(data, ("{IP}", 7))
+print(s.recv(65536) == data)"""])
+            assert out == "True\n", out
+        with t.check("a closed port refuses, over TCP and UDP"):
+            out = run(f"nc -v -w 3 {IP} 9", check=False)
+            assert "refused" in out, out
+            out = run(["python3", "-c", f"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+s.connect(("{IP}", 9))
+s.send(b"x")
+try:
+    s.recv(9)
+except ConnectionRefusedError:
+    print("refused")"""])
+            assert out == "refused\n", out
+        with t.check("no buffer, connection or reference is left"):
+            app.stop()
+            stats = app.stats()
+            left = {k: v for k, v in stats.items() if re.match("=(conns|tx_recs|reasm)", k)}
+            assert not left, left
+            assert stats["=rxbufs_free"] == 8192, stats["=rxbufs_free"]
+    t.done()
+
+
+main()
