@@ -5,3 +5,6 @@ $(eval $(call static_lib,nic/libveb-hv.a,hv,$(NIC_MODEL_SRC)))
 ALL += $(BUILD)/nic/libnic-guest.a $(BUILD)/nic/libveb-hv.a
 
 $(eval $(call unit_test,nic_rss,tests/unit/nic_rss.c nic/rss.c))
+
+NIC_BED := tests/unit/nic_bed.c $(sort $(NIC_DRIVER_SRC) $(NIC_MODEL_SRC))
+$(eval $(call unit_test,nic_model,tests/unit/nic_model.c $(NIC_BED)))
