@@ -8,3 +8,4 @@ $(eval $(call unit_test,nic_rss,tests/unit/nic_rss.c nic/rss.c))
 
 NIC_BED := tests/unit/nic_bed.c $(sort $(NIC_DRIVER_SRC) $(NIC_MODEL_SRC))
 $(eval $(call unit_test,nic_model,tests/unit/nic_model.c $(NIC_BED)))
+$(eval $(call unit_test,nic_driver,tests/unit/nic_driver.c $(NIC_BED)))

@@ -338,22 +338,19 @@ int ix_nic_start(struct ix_nic *nic, uint32_t timeout_us)
 {
 	const struct ix_nic_platform *p = nic->dev->platform;
 	uint64_t end = nic_now(nic) + timeout_us;
-	uint32_t events = 0;
 
 	nic->stopped = false;
 	bus_master_on(nic);
 	for (;;) {
-		events |= ix_nic_control(nic);
+		ix_nic_control(nic);
 		if (nic->gone)
 			return -ENODEV;
 		if (nic->running)
-			break;
+			return 0;
 		if (nic_now(nic) >= end)
 			return -ETIMEDOUT;
 		p->udelay(p->ctx, 50);
 	}
-	nic->events |= events;
-	return 0;
 }
 
 void ix_nic_stop(struct ix_nic *nic)

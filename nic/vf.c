@@ -154,7 +154,8 @@ static int step_hello(struct ix_nic *nic, uint64_t now)
 	if (ret != 1)
 		return ret;
 	/* Exactly these two, and CTS is not in them (ixgbevf_reset_hw_vf). */
-	if (m[0] != (VF_OP_RESET | VF_MSG_ACK) && m[0] != (VF_OP_RESET | VF_MSG_NACK))
+	if (nic->vf.cts ||
+	    (m[0] != (VF_OP_RESET | VF_MSG_ACK) && m[0] != (VF_OP_RESET | VF_MSG_NACK)))
 		return -EPROTO;
 	nic->vf.mac_granted = false;
 	if (acked) {
