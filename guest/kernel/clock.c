@@ -23,10 +23,19 @@ struct timespec {
 static uint64_t start __ro_after_init;   /* TSC */
 static uint64_t wall_ns __ro_after_init; /* at start */
 
-void clock_init(uint64_t wall)
+void clock_init(void)
 {
 	start = rdtsc();
-	wall_ns = wall;
+}
+
+void clock_set_wall(uint64_t ns)
+{
+	wall_ns = ns;
+}
+
+uint64_t clock_tsc(uint64_t ns)
+{
+	return start + ns_to_tsc(ns);
 }
 
 uint64_t clock_ns(void)

@@ -8,8 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts the clocks; `wall_ns` is the wall-clock time of now, since 1970. */
-void clock_init(uint64_t wall_ns);
+void clock_init(void);
+/* What the wall clock showed at start, in nanoseconds since 1970. */
+void clock_set_wall(uint64_t ns);
+/* The TSC value at this many nanoseconds since start. */
+uint64_t clock_tsc(uint64_t ns);
 /* Nanoseconds since start. */
 uint64_t clock_ns(void);
 

@@ -38,6 +38,11 @@ void console_init(const struct ix_bootinfo *bi)
 	memcpy(name, bi->name, sizeof(name) - 1);
 }
 
+bool is_bare(void)
+{
+	return bare;
+}
+
 /* `s` lies in memory that is contiguous: kernel image, direct map or a core's area. */
 static void write_raw(const char *s, size_t n)
 {
@@ -88,6 +93,12 @@ void tell(uint64_t event, uint64_t argument)
 {
 	if (!bare)
 		hypercall(IX_GCALL_EVENT, event, argument, 0, 0);
+}
+
+void tell_stats(uint64_t pa)
+{
+	if (!bare)
+		hypercall(IX_GCALL_STATS, pa, 0, 0, 0);
 }
 
 static _Noreturn void stop(void)

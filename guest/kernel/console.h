@@ -6,6 +6,7 @@
 #define GUEST_CONSOLE_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,8 @@ int format(char *buf, size_t size, const char *fmt, va_list ap);
 int format_to(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 void console_init(const struct ix_bootinfo *bi);
+/* Whether this is a test boot, without the hypervisor. */
+bool is_bare(void);
 /* Kernel memory, any length, written as it is. */
 void console_write(const char *s, size_t n);
 /* One line of the kernel: "ix[NAME]: " is put before it, and a newline behind it. */
@@ -23,6 +26,8 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Tells ixcpd; IX_GEVENT_. */
 void tell(uint64_t event, uint64_t argument);
+/* Where the statistics lie, for Linux. */
+void tell_stats(uint64_t pa);
 /* Ends the domain. */
 _Noreturn void domain_exit(int status);
 /* Ends the domain because the kernel found itself broken. */

@@ -9,6 +9,7 @@
 #include "guest/kernel/clock.h"
 #include "guest/kernel/console.h"
 #include "guest/kernel/cpu.h"
+#include "guest/kernel/dataplane.h"
 #include "guest/kernel/file.h"
 #include "guest/kernel/memory.h"
 #include "guest/kernel/process.h"
@@ -29,7 +30,7 @@ static int tables_ready, all_ready; /* atomic */
 static void prepare(const struct ix_bootinfo *bi)
 {
 	apic_setup(bi);
-	clock_init(0);
+	clock_init();
 	random_seed(bi, sizeof(*bi));
 	uvm_init(bi->ncores);
 	files_init(phys_to_virt(bi->files.base), bi->files.size);
@@ -38,6 +39,7 @@ static void prepare(const struct ix_bootinfo *bi)
 	    cpu_features.smap ? ", SMAP" : "", cpu_features.umip ? ", UMIP" : "",
 	    cpu_features.fsgsbase ? ", FSGSBASE" : "",
 	    cpu_features.tsc_deadline ? ", TSC deadline" : "");
+	dataplane_init(bi);
 	process_load(bi);
 }
 

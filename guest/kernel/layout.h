@@ -17,8 +17,8 @@
 #define USER_BRK    0x0000100000000000
 #define USER_MMAP   0x0000200000000000
 #define USER_PIE    0x0000550000000000 /* where a static PIE goes, plus a random offset */
-#define USER_EVENTS 0x0000600000000000 /* event arrays, read-only */
-#define USER_RX     0x0000610000000000 /* received payload, read-only */
+#define USER_SHARED 0x0000600000000000 /* event arrays and received payload, read-only: */
+#define USER_WINDOW 0x0000000400000000 /* 16 GB for each core */
 #define USER_STACK  0x00007fff00000000 /* top of the first thread's stack */
 #define USER_TOP    0x00007fffffe00000
 

@@ -36,6 +36,9 @@ uint64_t page_alloc_user(void);      /* physical address of a page of zeroes, or
 void page_free_user(uint64_t pa);
 unsigned pages_free(void); /* for the application */
 unsigned pages_total(void);
+/* For invariants.c: whether the page is the application's (else the kernel's) now. */
+bool page_is(uint64_t pa, bool user);
+bool page_is_kernel_code(uint64_t pa);
 
 /* A page table's worth of zeroes, for page tables: never given back. NULL: no memory. */
 uint64_t *table_alloc(void);

@@ -107,6 +107,15 @@ void page_free_user(uint64_t pa)
 	unlock(&pages_lock);
 }
 
+bool page_is(uint64_t pa, bool user)
+{
+	for (unsigned i = 0; i < nzones; i++)
+		if (pa >= zones[i].base && (pa - zones[i].base) >> PAGE_BITS < zones[i].n)
+			return zones[i].use[(pa - zones[i].base) >> PAGE_BITS] ==
+			       (user ? PAGE_USER : PAGE_KERNEL);
+	return false;
+}
+
 unsigned pages_free(void)
 {
 	return __atomic_load_n(&available, __ATOMIC_RELAXED);

@@ -24,6 +24,11 @@ uint64_t virt_to_phys(const void *va)
 	return v - IX_DIRECT_BASE;
 }
 
+bool page_is_kernel_code(uint64_t pa)
+{
+	return pa >= kernel_base && pa - kernel_base < (uint64_t)data_start - IX_KERNEL_BASE;
+}
+
 uint64_t *pte_of(uint64_t va, bool make)
 {
 	uint64_t *t = root;

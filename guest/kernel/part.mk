@@ -1,9 +1,11 @@
+include nic/sources.mk
 include linux-control/loader/sources.mk
 
 # The dataplane kernel: build/guest/kernel.elf. Linked twice: the second time with its own symbol table.
-GK_SRC := $(addprefix guest/kernel/,entry.S usercopy.S apic.c clock.c console.c cpio.c cpu.c elf.c \
-	file.c format.c futex.c init.c load.c pages.c paging.c process.c random.c string.c symbols.c \
+GK_SRC := $(addprefix guest/kernel/,entry.S usercopy.S apic.c clock.c console.c cpio.c cpu.c \
+	dataplane.c elf.c file.c format.c futex.c init.c invariants.c load.c pages.c paging.c port.c process.c random.c string.c symbols.c \
 	syscall.c trap.c uvm.c)
+GK_SRC += $(CORE_SRC) $(NIC_DRIVER_SRC) $(sort $(wildcard net/core/*.c net/tcp/*.c))
 GK_OBJ := $(call objs,guest,$(GK_SRC))
 GK_LINK := $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
 	-Wl,-z,max-page-size=4096 -Wl,-T,guest/kernel/kernel.ld
@@ -31,10 +33,11 @@ $(eval $(call host_program,test/mkguestimg,tests/guest-boot/mkguestimg.c $(LOADE
 # Applications for it, built as anybody would build them.
 GUEST_APPS := $(patsubst tests/guest-apps/%.c,$(BUILD)/test/apps/%,$(wildcard tests/guest-apps/*.c))
 ALL += $(GUEST_APPS)
-$(BUILD)/test/apps/%: tests/guest-apps/%.c | $(DEPS)
+$(BUILD)/test/apps/%: tests/guest-apps/%.c $(wildcard tests/guest-apps/*.h userlib/include/ix/*.h) \
+		$(BUILD)/userlib/libix.a | $(DEPS)
 	@mkdir -p $(@D)
-	$(MUSL_CC) -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARN) -Iuserlib/include -static -pthread \
-		-Wl,-z,max-page-size=0x200000 -o $@ $<
+	$(MUSL_CC) -std=gnu17 -D_GNU_SOURCE -O2 -g $(WARN) $(REPRO) -Iuserlib/include -static -pthread \
+		-Wl,-z,max-page-size=0x200000 -o $@ $< $(BUILD)/userlib/libix.a
 
 $(eval $(call unit_test,lctl_loader,tests/unit/lctl_loader.c $(LOADER_SRC) guest/kernel/cpio.c))
 $(eval $(call fuzz_target,lctl_kernel_elf,tests/fuzz/lctl_kernel_elf.c linux-control/loader/kernel_elf.c))

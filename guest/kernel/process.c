@@ -6,7 +6,9 @@
 
 #include "guest/kernel/apic.h"
 #include "guest/kernel/console.h"
+#include "guest/kernel/dataplane.h"
 #include "guest/kernel/futex.h"
+#include "guest/kernel/invariants.h"
 #include "guest/kernel/lock.h"
 #include "guest/kernel/memory.h"
 #include "guest/kernel/process.h"
@@ -21,7 +23,8 @@
 #define CLONE_CHILD_SETTID   0x1000000
 #define CLONE_THREAD         0x10000
 
-#define PARK_MS 100 /* how long the last words wait for the other cores */
+#define PARK_MS       500     /* how long the last words wait for the other cores */
+#define BACKGROUND_NS 1000000 /* how often the network runs while its thread waits or computes */
 
 _Noreturn void switch_stack(uint64_t top, void (*to)(void), uint64_t argument);
 
@@ -49,18 +52,24 @@ static _Noreturn void park(void)
 	struct cpu *c = this_cpu();
 
 	c->thread.state = THREAD_NONE;
+	dataplane_drain(c);
 	__atomic_store_n(&c->parked, 1, __ATOMIC_RELEASE);
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }
 
-void process_wait(const int *word, int value, uint64_t until)
+void process_check(void)
+{
+	if (process_ended())
+		park();
+	uvm_sync(this_cpu());
+}
+
+void process_wait_bare(const int *word, int value, uint64_t until)
 {
 	struct cpu *c = this_cpu();
 
-	if (process_ended())
-		park();
-	uvm_sync(c);
+	process_check();
 	/* Announced before the last look, so that who changes the word sees it or is seen. */
 	__atomic_store_n(&c->sleeping, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == value && !process_ended() &&
@@ -71,6 +80,19 @@ void process_wait(const int *word, int value, uint64_t until)
 		__asm__ volatile("sti; hlt; cli" ::: "memory");
 	}
 	__atomic_store_n(&c->sleeping, 0, __ATOMIC_RELAXED);
+}
+
+void process_wait(const int *word, int value, uint64_t until)
+{
+	struct cpu *c = this_cpu();
+
+	dataplane_background(c);
+	if (dataplane_active(c)) {
+		uint64_t soon = rdtsc() + ns_to_tsc(BACKGROUND_NS);
+
+		until = soon < until ? soon : until;
+	}
+	process_wait_bare(word, value, until);
 }
 
 void process_notify(void)
@@ -186,12 +208,15 @@ static _Noreturn void end(uint64_t event, int status)
 	for (unsigned i = 0; i < ncpus; i++)
 		if (cpu_of(i) != self)
 			apic_kick(cpu_of(i));
+	dataplane_drain(self);
 	uint64_t until = rdtsc() + tsc_khz * PARK_MS;
 
 	for (unsigned i = 0; i < ncpus; i++)
 		while (cpu_of(i) != self && rdtsc() < until &&
 		       !__atomic_load_n(&cpu_of(i)->parked, __ATOMIC_ACQUIRE))
 			cpu_pause();
+	if (is_bare())
+		invariants_check();
 	tell(IX_GEVENT_APP_EXIT, event);
 	domain_exit(status);
 }
@@ -261,5 +286,6 @@ void process_tick(struct cpu *c, const struct regs *r)
 		    tsc_to_ns(gone) / 1000);
 		process_kill(9);
 	}
-	timer_by(c, now + tsc_khz); /* the network goes on, each millisecond */
+	dataplane_background(c);
+	timer_by(c, now + ns_to_tsc(BACKGROUND_NS));
 }

@@ -38,6 +38,10 @@ void process_user_return(struct regs *r);
  */
 void process_wait(const int *word, int value, uint64_t until);
 void process_notify(void);
+/* The same, leaving the network alone: its own wait. */
+void process_wait_bare(const int *word, int value, uint64_t until);
+/* What every wait begins with: does not return when the application has ended. */
+void process_check(void);
 
 /* The timer's interrupt. */
 void process_tick(struct cpu *c, const struct regs *r);

@@ -5,8 +5,11 @@
  */
 #include <errno.h>
 
+#include <ix/abi.h>
+
 #include "guest/kernel/clock.h"
 #include "guest/kernel/console.h"
+#include "guest/kernel/dataplane.h"
 #include "guest/kernel/file.h"
 #include "guest/kernel/futex.h"
 #include "guest/kernel/memory.h"
@@ -20,6 +23,7 @@
 #define PID        1
 #define MAX_NR     512
 #define MAX_SIGNAL 64
+#define MAX_LOGGED 32 /* the console is not the application's to flood */
 #define AT_FDCWD   ((uint64_t)-100)
 
 /* Linux, arch/x86/entry/syscalls/syscall_64.tbl */
@@ -258,9 +262,11 @@ static int64_t send_signal(uint64_t sig)
 static int64_t unknown(uint64_t nr)
 {
 	static uint64_t logged[MAX_NR / 64]; /* a lost update logs a call twice */
+	static unsigned lines;
 
-	if (nr < MAX_NR && !(logged[nr / 64] >> (nr % 64) & 1)) {
+	if (nr < MAX_NR && lines < MAX_LOGGED && !(logged[nr / 64] >> (nr % 64) & 1)) {
 		logged[nr / 64] |= 1ull << (nr % 64);
+		lines++;
 		say("system call %lu is not served", nr);
 	}
 	return -ENOSYS;
@@ -269,6 +275,9 @@ static int64_t unknown(uint64_t nr)
 static int64_t dispatch(struct regs *r)
 {
 	uint64_t a = r->di, b = r->si, c = r->dx, d = r->r10, e = r->r8;
+
+	if (r->error >= IX_SYS_BASE)
+		return dataplane_call(this_cpu(), r->error, a, b, c);
 
 	switch (r->error) {
 	case NR_read:

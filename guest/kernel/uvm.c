@@ -79,7 +79,7 @@ static uint64_t prot_flags(uint64_t prot)
 static bool own_range(uint64_t addr, uint64_t len)
 {
 	return addr >= PAGE_SIZE && user_range_ok(addr, len) &&
-	       (addr + len <= USER_EVENTS || addr >= USER_STACK - (1ull << 32));
+	       (addr + len <= USER_SHARED || addr >= USER_STACK - (1ull << 32));
 }
 
 static bool in_window(uint64_t addr, uint64_t len)
@@ -242,6 +242,14 @@ static void slot_drop(unsigned i, bool *removed)
 	slots[i].nused = 0;
 	draining++;
 	*removed = true;
+}
+
+/* After a change of its entry: small mappings go only where they can be read and written. */
+static void slot_classify(unsigned i)
+{
+	const uint64_t *e = pte_of(slot_va(i), false);
+
+	slots[i].shareable = e && (*e & PTE_P) && (*e & PTE_W) && (*e & PTE_NX);
 }
 
 static void unmap_window(uint64_t addr, uint64_t len)
@@ -422,43 +430,45 @@ static bool covers(uint64_t va, uint64_t addr, uint64_t end)
 	return true;
 }
 
+/* Permissions of one page of the window that is not mapped now: reserved, or PROT_NONE as a whole. */
+static int protect_absent(uint64_t va, uint64_t prot)
+{
+	unsigned i = (unsigned)((va - USER_MMAP) >> PAGE_BITS);
+	int err = 0;
+
+	if (!in_window(va, PAGE_SIZE) || slots[i].state != SLOT_USED)
+		return -ENOMEM;
+	if (prot && slots[i].pa)
+		err = map_page(va, slots[i].pa, prot_flags(prot));
+	else if (prot)
+		err = slot_populate(i, prot);
+	return err;
+}
+
 /* Permissions of one page, of which addr..end-1 is meant. */
 static int protect_page(uint64_t va, uint64_t addr, uint64_t end, uint64_t prot, bool *narrowed)
 {
-	uint64_t *e = pte_of(va, false), old = e ? *e : 0, flags = prot_flags(prot);
+	uint64_t *e = pte_of(va, false), old = e ? *e : 0, new = 0;
 	bool whole = covers(va, addr, end);
 
-	if (!(old & PTE_P)) {
-		unsigned i = (unsigned)((va - USER_MMAP) >> PAGE_BITS);
-
-		if (!in_window(va, PAGE_SIZE) || slots[i].state != SLOT_USED)
-			return -ENOMEM;
-		if (slots[i].pa && prot) /* was made PROT_NONE as a whole */
-			return map_page(va, slots[i].pa, flags);
-		return prot ? slot_populate(i, prot) : 0;
-	}
-	if (whole && !prot) {
-		__atomic_store_n(e, 0, __ATOMIC_RELEASE); /* a slot keeps its page; see above */
-		if (!in_window(va, PAGE_SIZE))
-			__atomic_store_n(e, old, __ATOMIC_RELEASE);
-		else
-			*narrowed = true;
-		return 0;
-	}
+	if (!(old & PTE_P))
+		return protect_absent(va, prot);
+	if (prot)
+		new = (old & PTE_PA) | prot_flags(prot) | PTE_P | PTE_BIG;
+	else if (!whole || !in_window(va, PAGE_SIZE))
+		return 0; /* only the window remembers pages that are not mapped */
 	if (!whole) {
 		/* Others live in this page: rights are added, none is taken. */
-		flags |= old & PTE_W;
+		new |= old &PTE_W;
 		if (!(old & PTE_NX))
-			flags &= ~PTE_NX;
-		if ((flags & PTE_W) && !(flags & PTE_NX) && !((old & PTE_W) && !(old & PTE_NX)))
+			new &= ~PTE_NX;
+		if ((new &PTE_W) && !(new &PTE_NX) && !((old & PTE_W) && !(old & PTE_NX)))
 			return -EACCES;
 	}
+	*narrowed |= !new || (old & PTE_W & ~new) || (new & ~old &PTE_NX);
+	__atomic_store_n(e, new, __ATOMIC_RELEASE);
 	if (in_window(va, PAGE_SIZE))
-		slots[(va - USER_MMAP) >> PAGE_BITS].shareable =
-		    (flags & PTE_W) && (flags & PTE_NX);
-	if ((old & PTE_W & ~flags) || (flags & ~old & PTE_NX))
-		*narrowed = true;
-	__atomic_store_n(e, (old & PTE_PA) | flags | PTE_P | PTE_BIG, __ATOMIC_RELEASE);
+		slot_classify((unsigned)((va - USER_MMAP) >> PAGE_BITS));
 	return 0;
 }
 
@@ -495,6 +505,7 @@ static void move_page(unsigned from, unsigned to, bool *removed)
 	slots[to].pa = slots[from].pa;
 	__atomic_store_n(e, *old, __ATOMIC_RELEASE);
 	slots[from].pa = 0;
+	slot_classify(to);
 	page_free_user(spare); /* nobody has been told of it */
 	memset(slots[from].used, 0, sizeof(slots[from].used));
 	slot_drop(from, removed);
@@ -520,9 +531,10 @@ static int64_t grow_by_moving(uint64_t old, uint64_t old_len, uint64_t new_len)
 	}
 	for (uint64_t at = done; at < old_len; at += SMALL_PAGE) {
 		const char *from = uvm_kernel_address(old + at, false);
+		char *into = uvm_kernel_address((uint64_t)to + at, true);
 
-		if (from)
-			memcpy(uvm_kernel_address((uint64_t)to + at, true), from, SMALL_PAGE);
+		if (from && into)
+			memcpy(into, from, SMALL_PAGE);
 	}
 	if (removed)
 		flush();

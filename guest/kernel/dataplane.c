@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Set-up of the dataplane, and its environment in the kernel.
+ */
+#include <errno.h>
+
+#include "guest/core/core.h"
+#include "guest/kernel/apic.h"
+#include "guest/kernel/clock.h"
+#include "guest/kernel/console.h"
+#include "guest/kernel/dataplane.h"
+#include "guest/kernel/memory.h"
+#include "guest/kernel/port.h"
+#include "guest/kernel/process.h"
+#include "guest/kernel/random.h"
+#include "guest/kernel/string.h"
+#include "guest/kernel/uvm.h"
+
+#define NIC_START_US 3000000
+#define SLEEP_US     50     /* longest sleep of a core whose NIC cannot wake it */
+#define CONTROL_US   50000  /* the NIC wants to be looked after */
+#define DRAIN_US     200000 /* how long a drain may take */
+#define MSI_ADDRESS  0xfee00000
+#define WATCHDOG_US  10000
+
+/* One core's part; what another core reads is not in it. */
+struct plane {
+	struct core *core; /* NULL: this CPU core has no queue */
+	struct port port;
+	bool irq;   /* the NIC can wake this core */
+	bool armed; /* and has been asked to */
+};
+
+static struct plane planes[MAX_CPUS];
+static struct core_config config;
+static struct ix_nic_dev nic_dev;
+static const struct ix_device *device;
+static unsigned nplanes;
+static bool ready; /* the first run_io() was told */
+
+/* ---- the NIC's platform ---- */
+
+static uint64_t now_us(void *ctx)
+{
+	(void)ctx;
+	return clock_ns() / 1000;
+}
+
+static void udelay(void *ctx, uint32_t us)
+{
+	uint64_t end = now_us(ctx) + us;
+
+	while (now_us(ctx) <= end)
+		cpu_pause();
+}
+
+static uint32_t nic_pci_read(void *ctx, uint32_t off, uint32_t size)
+{
+	return pci_read(ctx, off, size);
+}
+
+static void nic_pci_write(void *ctx, uint32_t off, uint32_t size, uint32_t value)
+{
+	pci_write(ctx, off, size, value);
+}
+
+/* ---- a core's environment ---- */
+
+static void *user(void *ctx, uint64_t addr, uint64_t len, bool write, uint64_t *run)
+{
+	void *p = uvm_kernel_address(addr, write);
+	uint64_t room = PAGE_SIZE - (addr & (PAGE_SIZE - 1));
+
+	(void)ctx;
+	*run = len < room ? len : room;
+	return p;
+}
+
+/*
+ * Nothing to do before `until`. A NIC that can wake the core is asked to, and looked at once more before
+ * the core sleeps; for one that cannot, sleeps are short.
+ */
+static bool idle(void *ctx, uint64_t until)
+{
+	static const int never = 0;
+	struct plane *pl = ctx;
+	uint64_t now = now_us(NULL);
+
+	if (!config.idle_sleep) {
+		process_check();
+		cpu_pause();
+		return true;
+	}
+	if (pl->irq && !pl->armed && until > now) {
+		pl->armed = ix_nic_irq_arm(pl->port.queue) == 0;
+		if (pl->armed)
+			return true;
+	}
+	uint64_t most = now + (pl->armed ? CONTROL_US : SLEEP_US);
+
+	until = until < most ? until : most;
+	process_wait_bare(&never, 0, clock_tsc(until * 1000));
+	if (pl->armed) {
+		ix_nic_irq_disarm(pl->port.queue);
+		pl->armed = false;
+	}
+	return true;
+}
+
+/* ---- set-up ---- */
+
+static uint64_t watchdog_us = WATCHDOG_US, watchdog_stop_us, wall_us;
+
+static int own_key(void *ctx, const char *key, const char *value)
+{
+	(void)ctx;
+	if (strcmp(key, "watchdog") == 0)
+		return core_parse_usec(&watchdog_us, value);
+	if (strcmp(key, "watchdog-stop") == 0)
+		return core_parse_usec(&watchdog_stop_us, value);
+	if (strcmp(key, "wall-clock") == 0)
+		return core_parse_usec(&wall_us, value);
+	return -1;
+}
+
+static void configure(const struct ix_bootinfo *bi)
+{
+	struct core_config_error err = {0};
+
+	core_config_default(&config);
+	random_bytes(config.net.secret, sizeof(config.net.secret));
+	if (bi->config.size && core_config_parse(&config, phys_to_virt(bi->config.base),
+						 bi->config.size, own_key, NULL, &err))
+		panic("configuration, line %u: %s", err.line, err.what);
+	clock_set_wall(wall_us * 1000);
+	process_set_limits(watchdog_us, watchdog_stop_us);
+}
+
+static struct ix_nic *start_nic(const struct ix_bootinfo *bi, unsigned nqueues)
+{
+	static struct ix_nic_platform platform = {.now_us = now_us,
+						  .udelay = udelay,
+						  .pci_read = nic_pci_read,
+						  .pci_write = nic_pci_write};
+	unsigned d = 0;
+
+	while (d < bi->ndevices &&
+	       ix_nic_probe(bi->device[d].vendor, bi->device[d].device) == IX_NIC_NONE)
+		d++;
+	if (d == bi->ndevices)
+		return NULL;
+	device = &bi->device[d];
+	platform.ctx = (void *)(uintptr_t)device;
+	nic_dev = (struct ix_nic_dev){
+	    .vendor = device->vendor, .device = device->device, .platform = &platform};
+	for (unsigned i = 0; i < IX_MAX_BARS; i++) {
+		const struct ix_bar *bar = &device->bar[i];
+
+		if (!(bar->flags & IX_BAR_PRESENT) || bar->size == 0 || bar->size > UINT32_MAX)
+			continue;
+		nic_dev.bar[i] = map_mmio(bar->base, bar->size);
+		nic_dev.bar_len[i] = (uint32_t)bar->size;
+		if (!nic_dev.bar[i])
+			panic("not enough memory for the NIC's registers");
+	}
+
+	struct ix_nic_config nc = {
+	    .nqueues = nqueues >= 4   ? 4
+		       : nqueues >= 2 ? 2
+				      : 1,
+	    .rx_ring = (uint16_t)config.rx_ring,
+	    .tx_ring = (uint16_t)config.tx_ring,
+	    .rx_buf_size = CORE_RXBUF_SIZE,
+	    .max_frame = (uint16_t)(config.net.mtu + 18),
+	};
+
+	memcpy(nc.mac, config.net.mac, sizeof(nc.mac));
+	random_bytes(&nc.seed, sizeof(nc.seed));
+	size_t size = ix_nic_mem_size(&nc);
+	uint64_t pa = page_alloc_run((unsigned)((size + PAGE_SIZE - 1) >> PAGE_BITS));
+
+	if (!size || !pa)
+		panic("network: %s", size ? "not enough memory for the NIC's rings"
+					  : "ring sizes are powers of two");
+	struct ix_nic *nic = ix_nic_init(&nic_dev, &nc, phys_to_virt(pa), pa);
+
+	if (!nic)
+		panic("network: the NIC at %02x:%02x.%u cannot be used", device->bdf >> 8,
+		      device->bdf >> 3 & 31, device->bdf & 7);
+	int err = ix_nic_start(nic, NIC_START_US);
+
+	if (err == -ENODEV)
+		panic("network: the NIC does not answer");
+	if (err)
+		say("network: the NIC is not up yet; it is tried again");
+	return nic;
+}
+
+static uint64_t pages_for(uint64_t bytes, const char *what)
+{
+	uint64_t pa = page_alloc_run((unsigned)((bytes + PAGE_SIZE - 1) >> PAGE_BITS));
+
+	if (!pa)
+		panic("not enough memory for %s: %lu MB are wanted, %u are free", what,
+		      (bytes + PAGE_SIZE - 1) >> 20, pages_free() * (PAGE_SIZE >> 20));
+	return pa;
+}
+
+static void start_core(struct plane *pl, unsigned i, struct ix_nic *nic, struct ix_stats *stats,
+		       struct ixn_arp *arp)
+{
+	size_t shared_size = core_shared_size(&config);
+	uint64_t mem = pages_for(core_mem_size(&config), "the network's state");
+	uint64_t shared = pages_for(shared_size, "receive buffers");
+	uint64_t window = USER_SHARED + i * USER_WINDOW;
+	struct core_env env = {
+	    .ctx = pl,
+	    .now_us = now_us,
+	    .user = user,
+	    .idle = idle,
+	    .dma_delta = 0 - IX_DIRECT_BASE,
+	    .user_delta = window - (uint64_t)phys_to_virt(shared),
+	};
+	struct core_params params = {
+	    .cfg = &config, .env = &env, .stats = stats, .arp = arp, .id = i, .ncores = nplanes};
+	struct core_port port;
+
+	if (shared_size > USER_WINDOW ||
+	    uvm_map_shared(window, shared, (unsigned)((shared_size + PAGE_SIZE - 1) >> PAGE_BITS)))
+		panic("not enough address space for receive buffers");
+	pl->core = core_init(phys_to_virt(mem), phys_to_virt(shared), &params);
+	ASSERT(pl->core);
+	pl->port = (struct port){
+	    .core = pl->core,
+	    .nic = nic,
+	    .queue = ix_nic_queue(nic, i),
+	    .rss = nplanes > 1 ? ix_nic_rss(nic) : NULL,
+	    .dma_delta = env.dma_delta,
+	    .id = i,
+	    .control = i == 0,
+	};
+	port_attach(&pl->port, &port);
+	core_set_port(pl->core, &port);
+	int err = core_start(pl->core, &config);
+
+	if (err)
+		panic("configuration: addresses or routes cannot be used (error %d)", -err);
+	pl->irq = (ix_nic_caps(nic) & IX_NIC_CAP_IRQ) &&
+		  ix_nic_irq_setup(pl->port.queue, MSI_ADDRESS | (uint64_t)cpu_of(i)->apic_id << 12,
+				   VEC_NIC) == 0;
+}
+
+void dataplane_init(const struct ix_bootinfo *bi)
+{
+	configure(bi);
+
+	unsigned want = config.queues ? config.queues : bi->ncores;
+	struct ix_nic *nic = start_nic(bi, want < bi->ncores ? want : bi->ncores);
+
+	if (!nic) {
+		say("no network: the domain has no NIC");
+		return;
+	}
+	uint32_t caps = ix_nic_caps(nic);
+
+	ix_nic_mac(nic, config.net.mac);
+	config.net.caps =
+	    (caps & IX_NIC_CAP_TX_CSUM ? IXN_CAP_TX_IP_CSUM | IXN_CAP_TX_L4_CSUM : 0) |
+	    (caps & IX_NIC_CAP_RX_CSUM ? IXN_CAP_RX_CSUM : 0);
+	if (core_mem_size(&config) == 0)
+		panic("configuration: sizes do not fit together");
+	nplanes = ix_nic_nqueues(nic) < bi->ncores ? ix_nic_nqueues(nic) : bi->ncores;
+
+	uint64_t stats_pa = pages_for(core_stats_size(nplanes), "statistics");
+	struct ix_stats *stats = phys_to_virt(stats_pa);
+	struct ixn_arp *arp = NULL;
+
+	core_stats_init(stats, nplanes, tsc_khz);
+	tell_stats(stats_pa);
+	if (nplanes > 1)
+		arp = ixn_arp_init(
+		    phys_to_virt(pages_for(ixn_arp_size(config.net.arp_entries), "ARP")),
+		    config.net.arp_entries);
+	for (unsigned i = 0; i < nplanes; i++)
+		start_core(&planes[i], i, nic, stats, arp);
+
+	const uint8_t *m = config.net.mac;
+
+	say("network: %u queue%s, MAC %02x:%02x:%02x:%02x:%02x:%02x, link %s", nplanes,
+	    nplanes > 1 ? "s" : "", m[0], m[1], m[2], m[3], m[4], m[5],
+	    ix_nic_link(nic).up ? "up" : "down");
+}
+
+/* ---- use ---- */
+
+bool dataplane_active(const struct cpu *c)
+{
+	return planes[c->index].core;
+}
+
+int64_t dataplane_call(struct cpu *c, uint64_t nr, uint64_t a, uint64_t b, uint64_t d)
+{
+	struct core *core = planes[c->index].core;
+
+	if (!core)
+		return nr == IX_SYS_ATTACH ? -EAGAIN : -ENOSYS;
+	int64_t ret = core_syscall(core, nr, a, b, d);
+
+	if (nr == IX_SYS_ATTACH && ret == 0)
+		c->thread.attached = true;
+	if (nr == IX_SYS_RUN_IO && !ready && ret >= 0 &&
+	    !__atomic_exchange_n(&ready, true, __ATOMIC_RELAXED))
+		tell(IX_GEVENT_READY, 0);
+	if (c->thread.attached)
+		process_watchdog_reset(c);
+	return ret;
+}
+
+void dataplane_background(struct cpu *c)
+{
+	if (planes[c->index].core)
+		core_background(planes[c->index].core);
+}
+
+void dataplane_drain(struct cpu *c)
+{
+	struct core *core = planes[c->index].core;
+	uint64_t end = now_us(NULL) + DRAIN_US;
+	struct ixn_usage usage;
+
+	if (!core)
+		return;
+	do {
+		core_background(core);
+		ixn_usage(core_net(core), &usage);
+	} while (usage.tx_recs && now_us(NULL) < end);
+	core_stats_update(core);
+}

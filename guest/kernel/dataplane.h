@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The dataplane of this domain: its configuration, its NIC, and a dataplane core (guest/core/) on each
+ * CPU core.
+ */
+#ifndef GUEST_DATAPLANE_H
+#define GUEST_DATAPLANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ix/bootinfo.h>
+
+#include "guest/kernel/cpu.h"
+
+/* Reads the configuration; brings up the NIC and all cores. Core 0, once. */
+void dataplane_init(const struct ix_bootinfo *bi);
+
+/* Native calls of <ix/abi.h>. */
+int64_t dataplane_call(struct cpu *c, uint64_t nr, uint64_t a, uint64_t b, uint64_t d);
+
+/* One cycle of the network without the application; does nothing where there is no network. */
+void dataplane_background(struct cpu *c);
+
+/* Whether the core has a network that wants to be run now and then. */
+bool dataplane_active(const struct cpu *c);
+
+/* The application has ended: lets what it had sent go out, for a while. */
+void dataplane_drain(struct cpu *c);
+
+#endif
