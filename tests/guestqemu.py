@@ -1,15 +1,28 @@
 # SPDX-License-Identifier: MIT
 """Boots a dataplane under QEMU TCG without the hypervisor (tests/guest-boot/)."""
+import contextlib
 import os
 import subprocess
 import tempfile
+import threading
 
-BUILD = os.environ.get("BUILD", "build")
+from ixtest import Netns, build_dir
+
+BUILD = build_dir()
 APPS = f"{BUILD}/test/apps"
+ADDRESS, PEER = "10.0.0.2", "10.0.0.1"
+MAC = "52:54:00:12:34:56"
+# Sizes that fit a small machine.
+CONFIG = f"""address = {ADDRESS}/24
+arp-announce = off
+connections = 1000
+timewait = 1000
+rx-buffers = 2048
+"""
 
 
 class Run:
-    """What a run printed, and QEMU's exit status as the guest set it (None: time limit)."""
+    """What a run printed, and the exit status that the guest gave QEMU (None: time limit)."""
 
     def __init__(self, text, status):
         self.text, self.status = text, status
@@ -39,6 +52,12 @@ def qemu(path, cores=1, cpu="max", memory=128, extra=()):
             *extra]
 
 
+def clean(out):
+    text = out.decode(errors="replace").replace("\r", "")
+    print("\n".join("# " + line for line in text.splitlines()), flush=True)
+    return text
+
+
 def run(app, limit=60, cpu="max", memory=128, extra=(), **kw):
     """Runs an application to its end. `limit` in seconds is the last resort against a hang."""
     with tempfile.TemporaryDirectory(prefix="ix-guest-") as folder:
@@ -51,22 +70,57 @@ def run(app, limit=60, cpu="max", memory=128, extra=(), **kw):
             out, status = p.stdout, p.returncode >> 1
         except subprocess.TimeoutExpired as e:
             out, status = e.stdout or b"", None
-    text = out.decode(errors="replace").replace("\r", "")
-    print("\n".join("# " + line for line in text.splitlines()), flush=True)
-    return Run(text, status)
+    return Run(clean(out), status)
 
 
-class Tap:
-    """Prints TAP lines; exit(tap.end())."""
+class Server:
+    """A dataplane with an e1000 on a TAP device in a network namespace of its own."""
 
-    def __init__(self):
-        self.n = self.bad = 0
+    def __init__(self, ns, process):
+        self.ns, self.process = ns, process
+        self.lines, self.news = [], threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
 
-    def ok(self, good, name):
-        self.n += 1
-        self.bad += not good
-        print(f"{'ok' if good else 'not ok'} {self.n} - {name}", flush=True)
+    def _read(self):
+        for line in self.process.stdout:
+            with self.news:
+                self.lines.append(line.decode(errors="replace").rstrip())
+                self.news.notify_all()
+            print("# " + self.lines[-1], flush=True)
+        with self.news:
+            self.lines.append(None)
+            self.news.notify_all()
 
-    def end(self):
-        print(f"1..{self.n}", flush=True)
-        return 1 if self.bad else 0
+    def expect(self, what, limit=60):
+        """The first line that contains `what`, or None at the end of the machine or of patience."""
+        def found():
+            return next((x for x in self.lines if x is None or what in x), "")
+        with self.news:
+            self.news.wait_for(lambda: found() != "", limit)
+            return found() or None
+
+    def wait(self, limit=60):
+        return self.process.wait(limit) >> 1
+
+    def client(self, program, *args, limit=60):
+        """A Python program in the namespace; it has the guest's address as HOST."""
+        return self.ns.run("timeout", str(limit), "python3", "-c", f"HOST = {ADDRESS!r}\n" + program,
+                           *args, check=False)
+
+
+@contextlib.contextmanager
+def server(app, config=CONFIG, cores=1, cpu="max", **kw):
+    with tempfile.TemporaryDirectory(prefix="ix-guest-") as folder, Netns() as ns:
+        path = f"{folder}/image"
+        ns.tap("tap0", f"{PEER}/24")
+        image(path, app, config=config, cores=cores, mem=("0x1000000,0xc000000",),
+              devices=("8086:100e",), **kw)
+        nic = ("-netdev", "tap,id=n,ifname=tap0,script=no,downscript=no", "-device",
+               f"e1000,netdev=n,mac={MAC}")
+        p = ns.popen(*qemu(path, cores, cpu, 256, nic), stdin=subprocess.DEVNULL,
+                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            yield Server(ns, p)
+        finally:
+            p.kill()
+            p.wait()

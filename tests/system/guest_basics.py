@@ -7,8 +7,9 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import guestqemu  # noqa: E402
+from ixtest import Tap  # noqa: E402
 
-tap = guestqemu.Tap()
+tap = Tap()
 
 
 def checks(run, name):
@@ -38,4 +39,4 @@ with tempfile.TemporaryDirectory() as folder:
                f"basics ({cpu}): an unknown call is logged once")
 for cores in (2, 4):
     checks(guestqemu.run(f"{guestqemu.APPS}/threads", cores=cores), f"threads ({cores} cores)")
-sys.exit(tap.end())
+tap.done()

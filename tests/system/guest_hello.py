@@ -6,8 +6,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import guestqemu  # noqa: E402
+from ixtest import Tap  # noqa: E402
 
-tap = guestqemu.Tap()
+tap = Tap()
 for cpu in ("max", "Haswell-noTSX", "qemu64"):
     r = guestqemu.run(f"{guestqemu.APPS}/hello", cpu=cpu, args=("one", "two three"),
                       env=("HELLO=world",))
@@ -21,4 +22,4 @@ r = guestqemu.run("/dev/null")
 tap.ok(r.has("kernel panic: no application"), "no application: said so")
 r = guestqemu.run(f"{guestqemu.BUILD}/guest/kernel.elf")
 tap.ok(r.has("kernel panic: application: a segment lies outside"), "a wrong ELF file: said so")
-sys.exit(tap.end())
+tap.done()

@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""echo in ring 3 on the dataplane kernel, over an e1000, with Linux as its peer; time limits."""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import guestqemu  # noqa: E402
+from ixtest import Tap  # noqa: E402
+
+tap = Tap()
+
+ECHO = """
+import os, socket, threading
+def exactly(s, n):
+    got = b""
+    while len(got) < n:
+        part = s.recv(65536)
+        if not part:
+            break
+        got += part
+    return got
+s = socket.create_connection((HOST, 7), timeout=20)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+good = True
+for i in range(500):
+    data = os.urandom(1 + i * 7)
+    s.sendall(data)
+    good = good and exactly(s, len(data)) == data
+print("messages", good)
+big = os.urandom(4000000)
+sender = threading.Thread(target=s.sendall, args=(big,))
+sender.start()
+print("bulk", exactly(s, len(big)) == big)
+sender.join()
+s.shutdown(socket.SHUT_WR)
+print("end", s.recv(1) == b"")
+many = [socket.create_connection((HOST, 7), timeout=20) for _ in range(200)]
+for i, m in enumerate(many):
+    m.sendall(b"%d" % i)
+print("many", all(exactly(m, len(b"%d" % i)) == b"%d" % i for i, m in enumerate(many)))
+for m in many:
+    m.close()
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.settimeout(10)
+u.connect((HOST, 7))
+good = True
+for n in (0, 1, 100, 1472, 1473, 8000):
+    data = os.urandom(n)
+    u.send(data)
+    good = good and u.recv(65536) == data
+print("datagrams", good)
+try:
+    socket.create_connection((HOST, 99), timeout=10)
+except ConnectionRefusedError:
+    print("refused True")
+"""
+
+SPIN = """
+import socket, time
+s = socket.create_connection((HOST, 7), timeout=30)
+other = socket.create_connection((HOST, 7), timeout=30)
+other.sendall(b"before")
+print("before", other.recv(100) == b"before")
+s.sendall(b"spin 1500")
+time.sleep(0.3)                      # it spins; the kernel goes on receiving
+other.sendall(b"meanwhile")
+end = time.monotonic() + 1.0
+import struct
+acked = False
+while time.monotonic() < end and not acked:
+    info = other.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    acked = struct.unpack_from("I", info, 24)[0] == 0    # tcpi_unacked
+print("acknowledged", acked)
+third = socket.create_connection((HOST, 7), timeout=1)
+print("connected", True)
+print("answer", s.recv(100) == b"spin 1500")
+print("late", other.recv(100) == b"meanwhile")
+third.sendall(b"third")
+print("third", third.recv(100) == b"third")
+"""
+
+
+def says(result, word, name):
+    tap.ok(f"{word} True" in result.stdout, name, result.stdout + result.stderr)
+
+
+with guestqemu.server(f"{guestqemu.BUILD}/apps/echo", args=("server",)) as g:
+    if tap.ok(g.expect("echo: core 0 serves"), "echo serves"):
+        ping = g.ns.run("ping", "-c", "3", "-i", "0.2", "-w", "10", guestqemu.ADDRESS, check=False)
+        tap.ok(" 0% packet loss" in ping.stdout, "ping", ping.stdout)
+        r = g.client(ECHO)
+        says(r, "messages", "500 messages of 1 to 3494 bytes come back as they were")
+        says(r, "bulk", "4 MB come back as they were")
+        says(r, "end", "half-close is answered by the end of the stream")
+        says(r, "many", "200 connections")
+        says(r, "datagrams", "datagrams, fragmented ones too")
+        says(r, "refused", "a closed port refuses")
+
+with guestqemu.server(f"{guestqemu.APPS}/spin") as g:
+    if tap.ok(g.expect("spin: serving"), "spin serves"):
+        r = g.client(SPIN)
+        says(r, "before", "it echoes")
+        tap.ok(g.expect("the application is unresponsive", 1), "the watchdog reports the endless loop")
+        says(r, "acknowledged", "meanwhile the kernel acknowledges what other connections receive")
+        says(r, "connected", "and completes handshakes")
+        says(r, "answer", "the application comes back")
+        says(r, "late", "and finds what came meanwhile")
+        says(r, "third", "and the new connection")
+        tap.ok(g.expect("the application responds again", 10), "which is reported")
+
+# Time is instructions here, so that the limit can be held against the clock.
+r = guestqemu.run(f"{guestqemu.APPS}/spin", args=("now",), memory=256, mem=("0x1000000,0xc000000",),
+                  config=guestqemu.CONFIG + "watchdog-stop = 200ms\n", devices=("8086:100e",),
+                  extra=("-device", "e1000", "-icount", "shift=1"))
+m = re.search(r"unresponsive: (\d+) us", r.text)
+tap.ok(m and 10000 <= int(m.group(1)) <= 11000, "unresponsive after 10 to 11 ms of its time")
+m = re.search(r"stopped: (\d+) us", r.text)
+tap.ok(m and 200000 <= int(m.group(1)) <= 202000 and r.has("application ended: signal 9"),
+       "stopped after the second limit")
+tap.done()
