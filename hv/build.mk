@@ -1,7 +1,8 @@
 # The hypervisor. hv/lib is pure logic, also built for the host, where it is tested and fuzzed.
 HV_LIB_SRCS := $(addprefix hv/lib/,memmap.c multiboot2.c cmdline.c acpi.c dmar.c \
 	acpi_rewrite.c mtrr.c ept.c bzimage.c icr.c mmio.c \
-	pci.c pci_filter.c cpuid.c msr.c creg.c vmentry.c)
+	pci.c pci_filter.c cpuid.c msr.c creg.c vmentry.c \
+	pool.c hcall.c)
 
 include hv/image.mk
 
@@ -31,3 +32,5 @@ $(call hv_lib_test,pci,pci pci_filter)
 $(call hv_lib_fuzz,pci,pci pci_filter)
 $(call hv_lib_test,policy,cpuid msr creg)
 $(call hv_lib_test,vmentry,vmentry)
+$(call hv_lib_test,hcall,hcall pool memmap)
+$(call hv_lib_fuzz,hcall,hcall pool memmap)

@@ -105,7 +105,18 @@ def pci():
     write("hv_pci", "vf", calls + config)
 
 
+def hcall():
+    def call(op, flags=0, place=0, body=b""):
+        return struct.pack("<IBBBB", op, flags, place, 0, op & 7) + body + bytes(32 - len(body))
+
+    life = (call(16, 8, 0, bytes((2,))), call(32, 0, 0, bytes((1, 2, 0, 3, 4))), call(33, 1),
+            call(37, 1), call(38, 7), call(39, 1), call(40, 1))
+    write("hv_hcall", "life", b"".join(life))
+    write("hv_hcall", "two", life[1] + call(32, 0, 0, bytes((3, 1, 1, 5))) + life[4] + life[6])
+
+
 multiboot2()
+hcall()
 pci()
 mmio()
 bzimage()
