@@ -439,6 +439,11 @@ static void finds_sleep_types(void **state)
 	assert_int_equal(a, 5);
 	assert_int_equal(b, 6);
 	assert_int_equal(acpi_sleep_type(&acpi, '3', &a, &b), -ENOENT);
+	/* as in the firmware of Bochs and QEMU */
+	make_dsdt(SSDT, "SSDT", "..\x08_S5_\x12\x06\x04\x00\x00\x00\x00", 14);
+	assert_int_equal(open_it(), 0);
+	assert_int_equal(acpi_sleep_type(&acpi, '5', &a, &b), 0);
+	assert_true(a == 0 && b == 0);
 	begin(SSDT, "SSDT", 36);
 	seal(SSDT);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
