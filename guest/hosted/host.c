@@ -48,7 +48,8 @@ struct host {
 	struct pcap *pcap;
 	struct ix_rss rss;
 	struct ix_stats *stats;
-	const volatile int *stop;
+	struct host_signals *signals; /* NULL: not watched */
+	const char *who;              /* in front of statistics */
 	pthread_mutex_t rx_lock, tx_lock, attach_lock;
 	uint32_t ncores, attached;
 	struct host_core core[MAX_CORES];
@@ -103,8 +104,12 @@ static bool idle(void *ctx, uint64_t until)
 			until = link_next(h->rx_link);
 		pthread_mutex_unlock(&h->rx_lock);
 	}
-	if (h->stop && *h->stop)
+	if (h->signals && h->signals->stop)
 		return false;
+	if (h->signals && h->signals->report) {
+		h->signals->report = 0;
+		host_print_stats(h);
+	}
 	if (until <= now)
 		return true;
 	if (until - now > 1000000) /* a signal may have come between the check and here */
@@ -275,7 +280,8 @@ static uint32_t port_rx(void *ctx, struct ixn_rxbuf **out, uint32_t max)
 	return n;
 }
 
-static void send_frame(struct host *h, const struct ixn_txpkt *p)
+/* False: there is no room on the wire now. */
+static bool send_frame(struct host *h, const struct ixn_txpkt *p)
 {
 	struct iovec iov[1 + IXN_TX_SEGS] = {{.iov_base = p->hdr, .iov_len = p->hdr_len}};
 	uint8_t flat[LINK_FRAME_MAX];
@@ -285,17 +291,18 @@ static void send_frame(struct host *h, const struct ixn_txpkt *p)
 	for (int i = 0; i < p->nsegs; i++, n++)
 		iov[n] = (struct iovec){.iov_base = (void *)(uintptr_t)p->seg[i].ptr,
 					.iov_len = p->seg[i].len};
+	if (!h->tx_link && !wire_send(h->wire, iov, n))
+		return false;
 	if (h->pcap)
 		pcap_write(h->pcap, iov, n, clock_us(NULL));
-	if (!h->tx_link) {
-		wire_send(h->wire, iov, n);
-		return;
-	}
+	if (!h->tx_link)
+		return true;
 	for (int i = 0; i < n && len + iov[i].iov_len <= sizeof(flat); i++) {
 		memcpy(flat + len, iov[i].iov_base, iov[i].iov_len);
 		len += iov[i].iov_len;
 	}
 	link_push(h->tx_link, flat, len, clock_us(NULL));
+	return true;
 }
 
 static uint32_t port_tx(void *ctx, struct ixn_txpkt **pkts, uint32_t n)
@@ -303,13 +310,15 @@ static uint32_t port_tx(void *ctx, struct ixn_txpkt **pkts, uint32_t n)
 	struct host_core *hc = ctx;
 	struct host *h = hc->host;
 
+	uint32_t taken = 0;
+
 	pthread_mutex_lock(&h->tx_lock);
-	for (uint32_t i = 0; i < n; i++)
-		send_frame(h, pkts[i]);
+	while (taken < n && send_frame(h, pkts[taken]))
+		taken++;
 	pthread_mutex_unlock(&h->tx_lock);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < taken; i++)
 		core_tx_done(hc->core, pkts[i]);
-	return n;
+	return taken;
 }
 
 /* Frames that have come to the end of the harmful link leave. */
@@ -451,9 +460,10 @@ struct host *host_new(const struct host_params *p, const char **err)
 	return h;
 }
 
-void host_stop_on(struct host *h, const volatile int *stop)
+void host_watch(struct host *h, struct host_signals *signals, const char *who)
 {
-	h->stop = stop;
+	h->signals = signals;
+	h->who = who;
 }
 
 static int64_t attach(struct host *h, uint64_t a)
@@ -481,8 +491,8 @@ static int64_t run_io(struct host *h, uint64_t calls, uint64_t n, uint64_t wait)
 		uint64_t left = end > now ? end - now : 0;
 		int64_t ret;
 
-		if (h->stop && *h->stop)
-			exit(128 + *h->stop);
+		if (h->signals && h->signals->stop)
+			exit(128 + h->signals->stop);
 		ret = core_syscall(self->core, IX_SYS_RUN_IO, calls, n, left);
 		if (ret || !left)
 			return ret;
@@ -501,19 +511,20 @@ int64_t host_call(struct host *h, uint64_t nr, uint64_t a, uint64_t b, uint64_t 
 
 void host_end(struct host *h)
 {
-	h->stop = NULL;
+	h->signals = NULL;
 	for (int i = 0; self && i < 3; i++)
 		core_syscall(self->core, IX_SYS_RUN_IO, 0, 0, 0);
 }
 
-void host_print_stats(struct host *h, const char *who)
+void host_print_stats(struct host *h)
 {
 	for (uint32_t i = 0; i < h->ncores; i++) {
 		core_stats_update(h->core[i].core);
 		for (uint32_t k = 0; k < h->stats->ncounters; k++)
 			if (h->stats->core[i].value[k])
-				fprintf(stderr, "stats %s core%u %s %llu\n", who, i,
+				fprintf(stderr, "stats %s core%u %s %llu\n", h->who, i,
 					h->stats->name[k],
 					(unsigned long long)h->stats->core[i].value[k]);
+		fprintf(stderr, "stats %s core%u end\n", h->who, i);
 	}
 }

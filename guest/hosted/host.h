@@ -26,18 +26,21 @@ struct host_params {
 /* NULL: no memory, or the configuration asks for what cannot be (*err says which). */
 struct host *host_new(const struct host_params *p, const char **err);
 
-/*
- * Native calls of the calling thread; attach gives it a core. `*stop` set by a signal handler ends the
- * process through exit() in here.
- */
+/* Set by signal handlers. */
+struct host_signals {
+	volatile int stop;   /* signal that ends the process: by exit(), in host_call() */
+	volatile int report; /* print statistics */
+};
+
+/* Native calls of the calling thread; attach gives it a core. */
 int64_t host_call(struct host *h, uint64_t nr, uint64_t a, uint64_t b, uint64_t c);
-void host_stop_on(struct host *h, const volatile int *stop);
+void host_watch(struct host *h, struct host_signals *signals, const char *who);
 
 /* Last cycles of the calling thread's core: what the application did at its end still leaves. */
 void host_end(struct host *h);
 
 /* Counters that are not zero, to stderr. */
-void host_print_stats(struct host *h, const char *who);
+void host_print_stats(struct host *h);
 
 /* Shared with embed.c: memory and a core of its own. */
 struct core *host_build_core(const struct core_params *p, void **mem, void **shared);

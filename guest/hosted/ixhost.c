@@ -35,7 +35,7 @@ static const char usage[] =
     "  --delay US --jitter US                     added each way, microseconds\n"
     "  --rate KBPS       of the wire, each way\n"
     "  --seed N          makes harm and secrets repeatable\n"
-    "  --stats           counters to stderr at the end\n";
+    "  --stats           counters to stderr at the end (and at SIGUSR1)\n";
 
 struct options {
 	struct link_config link;
@@ -47,10 +47,9 @@ struct options {
 };
 
 static struct host *host;
-static const char *role = "app";
 static struct pcap *capture;
 static bool want_stats;
-static volatile int stop; /* the signal that asked for the end */
+static struct host_signals signals;
 
 static _Noreturn void die(const char *format, ...)
 {
@@ -272,7 +271,10 @@ static void configure(struct core_config *cfg, const struct options *o, const ch
 
 static void on_signal(int signal)
 {
-	stop = signal;
+	if (signal == SIGUSR1)
+		signals.report = 1;
+	else
+		signals.stop = signal;
 }
 
 static long entry(long nr, uint64_t a, uint64_t b, uint64_t c)
@@ -284,7 +286,7 @@ static void at_end(void)
 {
 	host_end(host);
 	if (want_stats)
-		host_print_stats(host, role);
+		host_print_stats(host);
 	pcap_close(capture);
 }
 
@@ -337,15 +339,15 @@ static _Noreturn void run(const struct options *o, struct wire *wire, const char
 		if (!capture)
 			die("%s: %s", path, strerror(errno));
 	}
-	role = who ? "peer" : "app";
 	want_stats = o->stats;
 	host = host_new(&p, &err);
 	if (!host)
 		die("%s", err);
-	host_stop_on(host, &stop);
+	host_watch(host, &signals, who ? "peer" : "app");
 	free(cfg);
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGUSR1, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	so = load(argv[0]);
 	gate = dlsym(so, "ix_hosted_entry");
@@ -365,8 +367,8 @@ static int supervise(pid_t app, pid_t peer)
 	int status = 0, other;
 
 	while (waitpid(peer, &status, 0) < 0 && errno == EINTR)
-		if (stop)
-			kill(peer, stop);
+		if (signals.stop)
+			kill(peer, signals.stop);
 	kill(app, SIGTERM);
 	while (waitpid(app, &other, 0) < 0 && errno == EINTR)
 		;

@@ -127,7 +127,7 @@ static bool ring_send(struct wire *w, const struct iovec *iov, int n)
 		return false;
 	for (int i = 0; i < n; i++) {
 		if (iov[i].iov_len > sizeof(s->data) - len)
-			return false;
+			return true; /* longer than any frame: lost */
 		memcpy(s->data + len, iov[i].iov_base, iov[i].iov_len);
 		len += iov[i].iov_len;
 	}
@@ -151,7 +151,11 @@ size_t wire_recv(struct wire *w, void *buf)
 
 bool wire_send(struct wire *w, const struct iovec *iov, int n)
 {
-	return w->tx ? ring_send(w, iov, n) : writev(w->fd, iov, n) > 0;
+	if (w->tx)
+		return ring_send(w, iov, n);
+	if (writev(w->fd, iov, n) < 0)
+		return true; /* the device is down: lost, as on any wire */
+	return true;
 }
 
 int wire_fd(const struct wire *w)

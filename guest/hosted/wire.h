@@ -26,7 +26,7 @@ bool wire_pair(struct wire *end[2]);
 /* Length of a frame copied to buf (WIRE_FRAME_MAX bytes), 0: none. Longer frames are dropped. */
 size_t wire_recv(struct wire *w, void *buf);
 
-/* False: the frame is lost, as on a full wire. */
+/* False: there is no room in the ring (a TAP takes or loses all). */
 bool wire_send(struct wire *w, const struct iovec *iov, int n);
 
 /*

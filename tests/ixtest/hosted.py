@@ -107,11 +107,27 @@ class Hosted(Process):
         super().__init__([IXHOST, "--tap", tap, "--stats", *options, "--", *app], ready)
 
     def stats(self):
-        """Counters of all cores summed up, after stop()."""
+        """Counters of all cores summed up: now, or at the end after stop()."""
+        if self.process.poll() is None:
+            self.output = ""
+            self.process.send_signal(signal.SIGUSR1)
+            self.wait_for(r"(?m)^stats app core0 end")
         sums = {}
         for name, value in re.findall(r"^stats \w+ core\d+ (\S+) (\d+)", self.output, re.M):
             sums[name] = sums.get(name, 0) + int(value)
         return sums
+
+    def quiet(self, timeout=10, buffers=8192):
+        """Waits until no connection, reference or buffer is in use; what is left by then."""
+        end = time.monotonic() + timeout
+        while True:
+            stats = self.stats()
+            left = {k: v for k, v in stats.items() if k in ("=conns", "=tx_recs", "=reasm")}
+            if stats["=rxbufs_free"] != buffers:
+                left["=rxbufs_free"] = stats["=rxbufs_free"]
+            if not left or time.monotonic() > end:
+                return left
+            time.sleep(0.05)
 
 
 def scratch():

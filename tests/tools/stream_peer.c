@@ -2,7 +2,7 @@
  *
  * stream_peer: the other side of `stream` (tests/apps), on Linux's TCP.
  *
- *	stream_peer serve PORT
+ *	stream_peer serve PORT [CONGESTION]
  *	stream_peer put|get ADDRESS PORT BYTES [CONGESTION]
  */
 #include <arpa/inet.h>
@@ -129,6 +129,7 @@ int main(int argc, char **argv)
 	int s = socket(AF_INET, SOCK_STREAM, 0);
 	struct timespec t0, t1;
 	uint64_t length;
+	int cc = argc > 1 && strcmp(argv[1], "serve") == 0 ? 3 : 5;
 	int one = 1, bad;
 	double sec;
 
@@ -136,14 +137,17 @@ int main(int argc, char **argv)
 		return 2;
 	pattern_fill(pattern);
 	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (argc > cc &&
+	    setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, argv[cc], (socklen_t)strlen(argv[cc])) < 0) {
+		perror(argv[cc]);
+		return 1;
+	}
 	if (strcmp(argv[1], "serve") == 0) {
 		a.sin_port = htons((uint16_t)atoi(argv[2]));
 		return bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 ? 1 : serve(s);
 	}
 	a.sin_port = htons((uint16_t)atoi(argv[3]));
 	inet_pton(AF_INET, argv[2], &a.sin_addr);
-	if (argc > 5)
-		setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, argv[5], (socklen_t)strlen(argv[5]));
 	length = strtoull(argv[4], NULL, 10);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	if (connect(s, (struct sockaddr *)&a, sizeof(a)) < 0) {

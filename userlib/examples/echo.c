@@ -118,6 +118,7 @@ static int server(void)
 
 /* ---- client ---- */
 
+#define DIALING 256  /* connections being opened at once */
 #define BUCKETS 1024 /* 16 per power of two of nanoseconds */
 
 struct client {
@@ -126,8 +127,9 @@ struct client {
 	uint64_t messages; /* to be sent in all */
 	bool udp;
 	struct ixev *base;
+	struct flow *flows;
 	uint64_t started, answered, failed;
-	uint32_t closed;
+	uint32_t opened, closed;
 	uint64_t bucket[BUCKETS];
 };
 
@@ -265,10 +267,13 @@ static void client_event(struct ixev_ctx *ctx, unsigned int events)
 		push(f);
 }
 
+static void open_next(struct client *c);
+
 static void client_dialed(struct ixev_ctx *ctx, int err)
 {
 	struct flow *f = (struct flow *)ctx;
 
+	open_next(f->client);
 	if (err < 0) {
 		finish(f, strerror(-err));
 		return;
@@ -314,6 +319,24 @@ static int client_start(struct client *c, struct flow *f)
 	return ixev_udp_bind(c->base, &f->udp, &ix_ip_any, 0);
 }
 
+static void open_next(struct client *c)
+{
+	struct flow *f;
+	int err;
+
+	if (c->opened == c->conns)
+		return;
+	f = &c->flows[c->opened++];
+	err = client_start(c, f);
+	if (err < 0) {
+		fprintf(stderr, "echo: %s\n", strerror(-err));
+		c->failed++;
+		c->closed++;
+	} else if (c->udp) {
+		next_message(f);
+	}
+}
+
 static double percentile(const struct client *c, double p)
 {
 	uint64_t want = (uint64_t)((double)c->answered * p / 100), sum = 0;
@@ -329,19 +352,18 @@ static double percentile(const struct client *c, double p)
 
 static int client(struct client *c)
 {
-	struct flow *flows = calloc(c->conns, sizeof(*flows));
 	int err = ixev_open(&c->base, NULL);
 	uint64_t begin = now_ns();
 	double seconds;
 
-	for (uint32_t i = 0; flows && i < c->conns && err == 0; i++)
-		err = client_start(c, &flows[i]);
-	if (err < 0 || !flows) {
+	c->flows = calloc(c->conns, sizeof(*c->flows));
+	if (err < 0 || !c->flows) {
 		fprintf(stderr, "echo: %s\n", strerror(err < 0 ? -err : ENOMEM));
 		return 1;
 	}
-	for (uint32_t i = 0; c->udp && i < c->conns; i++)
-		next_message(&flows[i]);
+	/* Each connection that is through opens another: no more than a backlog at once. */
+	for (uint32_t i = 0; i < (c->udp ? c->conns : DIALING); i++)
+		open_next(c);
 	while (c->closed < c->conns && ixev_wait(c->base, IX_WAIT_FOREVER) >= 0)
 		;
 	seconds = (double)(now_ns() - begin) / 1e9;
