@@ -32,11 +32,13 @@ struct plane {
 };
 
 static struct plane planes[MAX_CPUS];
+static struct port *ports[MAX_CPUS];
 static struct core_config config;
 static struct ix_nic_dev nic_dev;
 static const struct ix_device *device;
 static unsigned nplanes;
-static bool ready; /* the first run_io() was told */
+static bool ready;                 /* the first run_io() was told */
+static struct ix_rss software_rss; /* for a NIC with one queue and more cores */
 
 /* ---- the NIC's platform ---- */
 
@@ -84,6 +86,7 @@ static bool idle(void *ctx, uint64_t until)
 {
 	static const int never = 0;
 	struct plane *pl = ctx;
+	const struct spread *s = pl->port.spread;
 	uint64_t now = now_us(NULL);
 
 	if (!config.idle_sleep) {
@@ -96,10 +99,14 @@ static bool idle(void *ctx, uint64_t until)
 		if (pl->armed)
 			return true;
 	}
-	uint64_t most = now + (pl->armed ? CONTROL_US : SLEEP_US);
+	uint64_t most = now + (pl->armed || s ? CONTROL_US : SLEEP_US);
 
 	until = until < most ? until : most;
-	process_wait_bare(&never, 0, clock_tsc(until * 1000));
+	if (s) /* core 0 wakes it */
+		process_wait_bare((const int *)&s->full.head, (int)s->full.tail,
+				  clock_tsc(until * 1000));
+	else
+		process_wait_bare(&never, 0, clock_tsc(until * 1000));
 	if (pl->armed) {
 		ix_nic_irq_disarm(pl->port.queue);
 		pl->armed = false;
@@ -196,6 +203,23 @@ static struct ix_nic *start_nic(const struct ix_bootinfo *bi, unsigned nqueues)
 	return nic;
 }
 
+static void wake(uint32_t id)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&cpu_of(id)->sleeping, __ATOMIC_RELAXED))
+		apic_kick(cpu_of(id));
+}
+
+/* Core 0 spreads flows over n cores, as the 82599's redirection table would. */
+static void spread_over(unsigned n)
+{
+	memcpy(software_rss.key, ix_rss_default_key, sizeof(software_rss.key));
+	ix_toeplitz_init(&software_rss.toeplitz, software_rss.key);
+	for (unsigned i = 0; i < IX_RSS_RETA_LEN; i++)
+		software_rss.reta[i] = (uint8_t)(i % n);
+	software_rss.queue_mask = UINT8_MAX;
+}
+
 static uint64_t pages_for(uint64_t bytes, const char *what)
 {
 	uint64_t pa = page_alloc_run((unsigned)((bytes + PAGE_SIZE - 1) >> PAGE_BITS));
@@ -233,19 +257,24 @@ static void start_core(struct plane *pl, unsigned i, struct ix_nic *nic, struct 
 	pl->port = (struct port){
 	    .core = pl->core,
 	    .nic = nic,
-	    .queue = ix_nic_queue(nic, i),
-	    .rss = nplanes > 1 ? ix_nic_rss(nic) : NULL,
+	    .queue = i < ix_nic_nqueues(nic) ? ix_nic_queue(nic, i) : NULL,
 	    .dma_delta = env.dma_delta,
 	    .id = i,
 	    .control = i == 0,
+	    .wake = wake,
 	};
+	if (nplanes > 1)
+		pl->port.rss = nplanes > ix_nic_nqueues(nic) ? &software_rss : ix_nic_rss(nic);
+	if (!pl->port.queue)
+		pl->port.spread =
+		    phys_to_virt(pages_for(sizeof(struct spread), "rings between cores"));
 	port_attach(&pl->port, &port);
 	core_set_port(pl->core, &port);
 	int err = core_start(pl->core, &config);
 
 	if (err)
 		panic("configuration: addresses or routes cannot be used (error %d)", -err);
-	pl->irq = (ix_nic_caps(nic) & IX_NIC_CAP_IRQ) &&
+	pl->irq = pl->port.queue && (ix_nic_caps(nic) & IX_NIC_CAP_IRQ) &&
 		  ix_nic_irq_setup(pl->port.queue, MSI_ADDRESS | (uint64_t)cpu_of(i)->apic_id << 12,
 				   VEC_NIC) == 0;
 }
@@ -269,7 +298,12 @@ void dataplane_init(const struct ix_bootinfo *bi)
 	    (caps & IX_NIC_CAP_RX_CSUM ? IXN_CAP_RX_CSUM : 0);
 	if (core_mem_size(&config) == 0)
 		panic("configuration: sizes do not fit together");
-	nplanes = ix_nic_nqueues(nic) < bi->ncores ? ix_nic_nqueues(nic) : bi->ncores;
+	/* Either each core has a queue, or core 0 has the one queue and serves the others. */
+	nplanes = ix_nic_nqueues(nic) == 1 ? bi->ncores : ix_nic_nqueues(nic);
+	if (nplanes > bi->ncores)
+		nplanes = bi->ncores;
+	if (nplanes > ix_nic_nqueues(nic))
+		spread_over(nplanes);
 
 	uint64_t stats_pa = pages_for(core_stats_size(nplanes), "statistics");
 	struct ix_stats *stats = phys_to_virt(stats_pa);
@@ -283,12 +317,18 @@ void dataplane_init(const struct ix_bootinfo *bi)
 		    config.net.arp_entries);
 	for (unsigned i = 0; i < nplanes; i++)
 		start_core(&planes[i], i, nic, stats, arp);
+	if (nplanes > ix_nic_nqueues(nic)) {
+		for (unsigned i = 0; i < nplanes; i++)
+			ports[i] = &planes[i].port;
+		planes[0].port.peers = ports;
+		planes[0].port.npeers = nplanes;
+	}
 
 	const uint8_t *m = config.net.mac;
 
-	say("network: %u queue%s, MAC %02x:%02x:%02x:%02x:%02x:%02x, link %s", nplanes,
-	    nplanes > 1 ? "s" : "", m[0], m[1], m[2], m[3], m[4], m[5],
-	    ix_nic_link(nic).up ? "up" : "down");
+	say("network: %u core%s, %u queue%s, MAC %02x:%02x:%02x:%02x:%02x:%02x, link %s", nplanes,
+	    nplanes > 1 ? "s" : "", ix_nic_nqueues(nic), ix_nic_nqueues(nic) > 1 ? "s" : "", m[0],
+	    m[1], m[2], m[3], m[4], m[5], ix_nic_link(nic).up ? "up" : "down");
 }
 
 /* ---- use ---- */

@@ -3,7 +3,7 @@ include linux-control/loader/sources.mk
 
 # The dataplane kernel: build/guest/kernel.elf. Linked twice: the second time with its own symbol table.
 GK_SRC := $(addprefix guest/kernel/,entry.S usercopy.S apic.c clock.c console.c cpio.c cpu.c \
-	dataplane.c elf.c file.c format.c futex.c init.c invariants.c load.c pages.c paging.c port.c process.c random.c string.c symbols.c \
+	dataplane.c elf.c file.c format.c futex.c init.c invariants.c load.c pages.c paging.c port.c process.c random.c spread.c string.c symbols.c \
 	syscall.c trap.c uvm.c)
 GK_SRC += $(CORE_SRC) $(NIC_DRIVER_SRC) $(sort $(wildcard net/core/*.c net/tcp/*.c))
 GK_OBJ := $(call objs,guest,$(GK_SRC))
@@ -43,3 +43,4 @@ $(eval $(call unit_test,lctl_loader,tests/unit/lctl_loader.c $(LOADER_SRC) guest
 $(eval $(call fuzz_target,lctl_kernel_elf,tests/fuzz/lctl_kernel_elf.c linux-control/loader/kernel_elf.c))
 $(eval $(call fuzz_target,guest_app_elf,tests/fuzz/guest_app_elf.c guest/kernel/elf.c))
 $(eval $(call fuzz_target,guest_cpio,tests/fuzz/guest_cpio.c guest/kernel/cpio.c))
+$(eval $(call fuzz_target,guest_spread,tests/fuzz/guest_spread.c guest/kernel/spread.c nic/rss.c))

@@ -24,7 +24,8 @@
 #define CLONE_THREAD         0x10000
 
 #define PARK_MS       500     /* how long the last words wait for the other cores */
-#define BACKGROUND_NS 1000000 /* how often the network runs while its thread waits or computes */
+#define BACKGROUND_NS 1000000 /* how often the network runs while a thread computes too long */
+#define WAIT_NS       50000   /* and while it waits for something else */
 
 _Noreturn void switch_stack(uint64_t top, void (*to)(void), uint64_t argument);
 
@@ -88,7 +89,7 @@ void process_wait(const int *word, int value, uint64_t until)
 
 	dataplane_background(c);
 	if (dataplane_active(c)) {
-		uint64_t soon = rdtsc() + ns_to_tsc(BACKGROUND_NS);
+		uint64_t soon = rdtsc() + ns_to_tsc(WAIT_NS);
 
 		until = soon < until ? soon : until;
 	}

@@ -86,17 +86,25 @@ def says(result, word, name):
     tap.ok(f"{word} True" in result.stdout, name, result.stdout + result.stderr)
 
 
-with guestqemu.server(f"{guestqemu.BUILD}/apps/echo", args=("server",)) as g:
-    if tap.ok(g.expect("echo: core 0 serves"), "echo serves"):
+def echo(cores):
+    with guestqemu.server(f"{guestqemu.BUILD}/apps/echo", args=("server",), cores=cores) as g:
+        name = f"{cores} cores: " if cores > 1 else ""
+        if not tap.ok(all([g.expect(f"echo: core {i} serves") for i in range(cores)]),
+                      f"{name}echo serves"):
+            return
         ping = g.ns.run("ping", "-c", "3", "-i", "0.2", "-w", "10", guestqemu.ADDRESS, check=False)
-        tap.ok(" 0% packet loss" in ping.stdout, "ping", ping.stdout)
+        tap.ok(" 0% packet loss" in ping.stdout, f"{name}ping", ping.stdout)
         r = g.client(ECHO)
-        says(r, "messages", "500 messages of 1 to 3494 bytes come back as they were")
-        says(r, "bulk", "4 MB come back as they were")
-        says(r, "end", "half-close is answered by the end of the stream")
-        says(r, "many", "200 connections")
-        says(r, "datagrams", "datagrams, fragmented ones too")
-        says(r, "refused", "a closed port refuses")
+        says(r, "messages", f"{name}500 messages of 1 to 3494 bytes come back as they were")
+        says(r, "bulk", f"{name}4 MB come back as they were")
+        says(r, "end", f"{name}half-close is answered by the end of the stream")
+        says(r, "many", f"{name}200 connections")
+        says(r, "datagrams", f"{name}datagrams, fragmented ones too")
+        says(r, "refused", f"{name}a closed port refuses")
+
+
+echo(1)
+echo(3)
 
 with guestqemu.server(f"{guestqemu.APPS}/spin") as g:
     if tap.ok(g.expect("spin: serving"), "spin serves"):

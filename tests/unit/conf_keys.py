@@ -14,6 +14,8 @@ with open("guest/core/config.c") as f:
     text = f.read()
 real = set(re.findall(r'eq\(key, "([^"]+)"\)', text)) | \
     set(re.findall(r'\{"([^"]+)", (?:NUMBER|TIME|SWITCH)', text))
+with open("guest/kernel/dataplane.c") as f:
+    real |= set(re.findall(r'strcmp\(key, "([^"]+)"\)', f.read()))
 tap.ok(len(real) > 40, "the guest's keys are found in its source", f"only {len(real)}")
 tap.equal(sorted(real - known), [], "every key of the guest is known to ixctl")
 tap.equal(sorted(known - real), [], "every key that ixctl passes on is known to the guest")
