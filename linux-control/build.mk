@@ -8,6 +8,9 @@ $(BUILD)/linux/.kernels: scripts/fetch-kernels | $(DEPS)
 INITRAMFS := linux-control/initramfs/init=init
 INITRAMFS += $(foreach t,$(sort $(wildcard tests/linux/*.sh)),$(t)=tests/$(notdir $(t)))
 
+INITRAMFS += $(BUILD)/guest/kernel.elf=usr/local/lib/ironix/kernel.elf
+INITRAMFS += $(foreach a,echo httpd kv,$(BUILD)/apps/$(a)=apps/$(a))
+
 initramfs_files = $(foreach i,$(INITRAMFS),$(firstword $(subst =, ,$(i))))
 
 # Secondary expansion: folders read after this one may add files too.

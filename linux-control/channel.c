@@ -71,7 +71,7 @@ static int call(struct hv *hv, uint32_t op, const uint64_t *arg, unsigned int na
 
 static int ch_info(struct hv *hv, struct ix_hv_info *info)
 {
-	int err = call(hv, IX_CALL_INFO, NULL, 0, NULL, 0, info, sizeof(*info));
+	int err = call(hv, IX_CALL_INFO, ARGS(0), NULL, 0, info, sizeof(*info));
 
 	END_STRING(info->version);
 	return err;
@@ -232,7 +232,7 @@ static int ch_create(struct hv *hv, const char *name, uint64_t memory, uint32_t 
 		return -EINVAL;
 	strcpy(c.name, name);
 	memcpy(c.apic_id, apic_id, ncores * sizeof(*apic_id));
-	return call(hv, IX_CALL_CREATE, NULL, 0, &c, sizeof(c), handle, sizeof(*handle));
+	return call(hv, IX_CALL_CREATE, ARGS(0), &c, sizeof(c), handle, sizeof(*handle));
 }
 
 static int ch_assign(struct hv *hv, uint64_t handle, uint64_t function)
@@ -322,7 +322,7 @@ int channel_attach(struct hv *hv, struct channel *channel)
 	}
 	if (header->abi != IX_ABI_VERSION) {
 		snprintf(hv->problem, sizeof(hv->problem),
-			 "the hypervisor's interface is version %u, ixcpd's is %u", header->abi,
+			 "the hypervisor's interface is version %u, ixcpd's is %d", header->abi,
 			 IX_ABI_VERSION);
 		return -EPROTO;
 	}

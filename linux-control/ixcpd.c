@@ -17,7 +17,7 @@
 
 #define STATE_DIR      "/run/ixcpd"
 #define EXIT_NO_IRONIX 3
-#define DEFAULT_KERNEL "/usr/local/lib/ironix/ixguest.elf"
+#define DEFAULT_KERNEL "/usr/local/lib/ironix/kernel.elf"
 
 static volatile int stop;
 

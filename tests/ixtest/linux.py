@@ -30,10 +30,11 @@ def entry(kind="cloud", test=None, args="", hv=None, hv_args="", title=None):
     return "; ".join(parts)
 
 
-def image(name, *entries, uefi=False, verbose=False):
-    """Makes build/test/iso/<name>.iso and returns its path."""
+def image(name, *entries, uefi=False, verbose=False, grub=()):
+    """Makes build/test/iso/<name>.iso and returns its path. grub: GRUB commands to begin with."""
     out = os.path.join(build_dir(), "test", "iso", f"{name}.iso")
     flags = ([] if uefi else ["--bios-only"]) + (["--verbose"] if verbose else [])
+    flags += [f"--grub={command}" for command in grub]
     subprocess.run([os.path.join(TOP, "scripts", "mkiso"), "-o", out, *flags, *entries], check=True,
                    stdin=subprocess.DEVNULL)
     return out
