@@ -55,7 +55,9 @@ def complaints(lines, level=4):
         m = re.match(r"<(\d+)>\[\s*\d+\.\d+\] ?(.*)", line)
         if m and int(m.group(1)) & 7 <= level:
             text = re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b", "0x#", m.group(2))
-            found.append(re.sub(r"\d+", "#", text).strip())
+            text = re.sub(r"\d+", "#", text).strip()
+            if re.search("[a-z]", text, re.I):  # not the rest of a list of numbers
+                found.append(text)
     return found
 
 

@@ -16,10 +16,12 @@ def image(name, grub=(), uefi=False, entry=f"title=hv; hv={HV}"):
     return linux.image(f"boot-{name}", entry, grub=grub, uefi=uefi)
 
 
-def refused(name, machine, pattern, limit=120):
-    """The hypervisor says why it does not start, and stays where it is."""
+def refused(name, machine, pattern, limit=60, row=None):
+    """The hypervisor says why it does not start, and stays where it is. row: a line before that."""
     with tap.check(f"{name} is refused by name"):
         with machine as m:
+            if row:
+                m.expect(row, limit=limit, fail=PANIC)
             m.expect(r"hv: .*REFUSED: .*(?:" + pattern + ")", limit=limit, fail=PANIC)
             if not m.alive():
                 raise RuntimeError(f"the machine ended: {m.wait(limit=5)}")
@@ -43,8 +45,10 @@ with tap.check("an older processor (no 1 GB EPT pages, no x2APIC) enters VMX roo
         m.expect(r"hv: .*preflight  x2APIC +NO", limit=60, fail=PANIC)
         m.expect(r"hv: .*2 of 2 cores in VMX root mode", limit=60, fail=PANIC)
 
+# That processor lacks more than EPT; the first row that is a must is named.
 refused("a processor without EPT", Bochs("no-ept", iso=plain, cpus=1, mem=256,
-                                         model="core2_penryn_t9600"), "EPT")
+                                         model="core2_penryn_t9600"),
+        "is missing", row=r"hv: .*preflight  EPT +NO +must")
 refused("a machine without VT-x, started by BIOS",
         Qemu("no-vtx", iso=plain, cpus=2, mem=256), "VT-x")
 refused("a machine without VT-x, started by UEFI",

@@ -107,7 +107,8 @@ def test_dmesg():
     tap.equal(len(block), 3, "the log is found between its marks")
     tap.equal(linux.complaints(block), ["dev #: bad at #x#", "hm #"], "complaints are normalized")
     tap.equal(linux.complaints(block, 3), ["dev #: bad at #x#"], "the level counts")
-    other = block + ["<3>[ 9.0] dev 4: bad at 0x1200", "<30>[ 9.0] daemon says", "<2>[ 9.1] new"]
+    other = block + ["<3>[ 9.0] dev 4: bad at 0x1200", "<30>[ 9.0] daemon says", "<2>[ 9.1] new",
+                     "<4>[ 9.2]  #2 #3"]
     tap.equal(linux.new_complaints(other, block), ["new"], "only new complaints are told")
 
 
