@@ -39,10 +39,10 @@ static inline uint64_t image_pa(const volatile void *va)
 /* Takes over the range; both multiples of 4 KB. Once. */
 void mem_init(uint64_t base, uint64_t size);
 
-/* n contiguous pages, or NULL. Pages taken with n > 1 stay taken. */
+/* n contiguous pages, or NULL. They are given back one by one. */
 void *page_alloc(size_t n);
 
-/* Gives a single page back. */
+/* Gives a page back. */
 void page_free(void *page);
 
 /* Free pages, for reports and leak checks. */

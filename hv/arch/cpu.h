@@ -53,6 +53,8 @@ struct cpu {
 	uint32_t flushes; /* REQ_FLUSH done */
 	bool vmx_on;
 	void *vmxon_region;
+	uint32_t owner;          /* vm->id of the domain that the core belongs to */
+	uint32_t ldr, dfr;       /* xAPIC logical ID and format, as Linux set them */
 	struct vcpu *vcpu;       /* what runs here now, or NULL */
 	struct vcpu *linux_vcpu; /* Linux's core here */
 

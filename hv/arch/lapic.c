@@ -59,11 +59,11 @@ void lapic_ipi(uint32_t apic_id, uint32_t icr_low)
 		wrmsr(MSR_X2APIC_ICR, (uint64_t)apic_id << 32 | icr_low);
 		return;
 	}
-	while (lapic_read(APIC_ICR) & ICR_BUSY)
+	while (lapic_read(APIC_ICR) & APIC_ICR_BUSY)
 		pause();
 	lapic_write(APIC_ICR_HI, apic_id << 24);
 	lapic_write(APIC_ICR, icr_low);
-	while (lapic_read(APIC_ICR) & ICR_BUSY)
+	while (lapic_read(APIC_ICR) & APIC_ICR_BUSY)
 		pause();
 }
 

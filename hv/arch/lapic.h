@@ -33,13 +33,13 @@
 #define APIC_DEFAULT_BASE 0xfee00000ul
 
 /* ICR, low half. */
-#define ICR_FIXED   0x00000
-#define ICR_NMI     0x00400
-#define ICR_INIT    0x00500
-#define ICR_STARTUP 0x00600
-#define ICR_BUSY    0x01000
-#define ICR_ASSERT  0x04000
-#define ICR_LEVEL   0x08000
+#define APIC_ICR_FIXED   0x00000
+#define APIC_ICR_NMI     0x00400
+#define APIC_ICR_INIT    0x00500
+#define APIC_ICR_STARTUP 0x00600
+#define APIC_ICR_BUSY    0x01000
+#define APIC_ICR_ASSERT  0x04000
+#define APIC_ICR_LEVEL   0x08000
 
 /* Maps the xAPIC registers. Once, on the boot core, after paging_activate. */
 void lapic_map(void);

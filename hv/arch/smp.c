@@ -4,6 +4,7 @@
 #include "hv/arch/lapic.h"
 #include "hv/arch/paging.h"
 #include "hv/arch/tsc.h"
+#include "hv/arch/vmx.h"
 #include "hv/arch/x86.h"
 #include "hv/console.h"
 #include "hv/lib/string.h"
@@ -44,9 +45,9 @@ static bool wait_online(const struct cpu *cpu, uint64_t us)
 
 static bool start_one(const struct cpu *cpu, uint64_t trampoline_pa)
 {
-	uint32_t sipi = ICR_STARTUP | ICR_ASSERT | (uint32_t)(trampoline_pa >> 12);
+	uint32_t sipi = APIC_ICR_STARTUP | APIC_ICR_ASSERT | (uint32_t)(trampoline_pa >> 12);
 
-	lapic_ipi(cpu->apic_id, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	lapic_ipi(cpu->apic_id, APIC_ICR_INIT | APIC_ICR_ASSERT | APIC_ICR_LEVEL);
 	delay_us(INIT_DELAY_US);
 	lapic_ipi(cpu->apic_id, sipi);
 	if (wait_online(cpu, SIPI_DELAY_US))
@@ -82,7 +83,7 @@ void cpu_request(struct cpu *cpu, uint32_t requests)
 {
 	__atomic_or_fetch(&cpu->requests, requests, __ATOMIC_ACQ_REL);
 	if (cpu != this_cpu())
-		lapic_ipi(cpu->apic_id, ICR_NMI | ICR_ASSERT);
+		lapic_ipi(cpu->apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT);
 }
 
 void smp_stop_others(void)
@@ -106,8 +107,11 @@ void nmi_handler(struct trap_frame *frame)
 	struct cpu *cpu = this_cpu();
 
 	cpu->nmis++;
-	if (__atomic_load_n(&cpu->requests, __ATOMIC_ACQUIRE) & REQ_STOP)
+	if (__atomic_load_n(&cpu->requests, __ATOMIC_ACQUIRE) & REQ_STOP) {
+		if (cpu->vmx_on)
+			vmx_off();
 		halt_forever();
+	}
 	if (frame->rip >= (uint64_t)cpu_wait_begin && frame->rip < (uint64_t)cpu_wait_end)
 		frame->rip = (uint64_t)cpu_wait_out;
 	if (frame->rip >= (uint64_t)vmx_enter_begin && frame->rip < (uint64_t)vmx_enter_end)

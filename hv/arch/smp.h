@@ -18,6 +18,10 @@
 #define REQ_SIPI  (1u << 3) /* Linux sends its core a SIPI, with vcpu->sipi_vector */
 #define REQ_FLUSH (1u << 4) /* EPT translations are stale; counted in cpu->flushes when done */
 
+#define REQ_GIVE (1u << 5) /* leave Linux: the core becomes the hypervisor's */
+#define REQ_RUN  (1u << 6) /* cpu->owner has changed: look again */
+#define REQ_HALT (1u << 7) /* stop the dataplane that runs here */
+
 /* The cores, by index. Sized at start from the MADT. */
 extern struct cpu **cpus;
 extern uint32_t ncpus;

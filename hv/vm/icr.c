@@ -3,41 +3,67 @@
 
 #include "hv/arch/lapic.h"
 #include "hv/arch/smp.h"
-#include "hv/console.h"
+#include "hv/lib/icr.h"
 
-static void send(struct cpu *to, uint32_t icr)
+static void deliver(struct cpu *to, const struct icr *icr, enum icr_action action)
 {
-	struct vcpu *v = to->linux_vcpu;
-
-	switch (icr & 0x700) {
-	case ICR_INIT:
-		if (!(icr & ICR_ASSERT))
-			return;
-		cpu_request(to, REQ_INIT);
+	switch (action) {
+	case ICR_DO_SEND:
+		lapic_ipi(to->apic_id, icr->vector | APIC_ICR_ASSERT);
 		break;
-	case ICR_STARTUP:
-		v->sipi_vector = icr & 0xff;
-		cpu_request(to, REQ_SIPI);
-		break;
-	case ICR_NMI:
+	case ICR_DO_NMI:
 		cpu_request(to, REQ_NMI);
 		break;
-	default:
-		lapic_ipi(to->apic_id, icr & 0xffff & ~ICR_BUSY);
+	case ICR_DO_INIT:
+		cpu_request(to, REQ_INIT);
+		break;
+	case ICR_DO_SIPI:
+		__atomic_store_n(&to->linux_vcpu->sipi_vector, icr->vector, __ATOMIC_RELEASE);
+		cpu_request(to, REQ_SIPI);
+		break;
+	case ICR_DO_NOTHING:
+	case ICR_DO_REFUSE:
+		break;
 	}
 }
 
-void icr_write(struct vcpu *v, uint64_t value)
+static void write_icr(struct vcpu *v, const struct icr *icr)
 {
-	uint32_t icr = (uint32_t)value, shorthand = icr >> 18 & 3, dest = (uint32_t)(value >> 32);
+	enum icr_action action = icr_action(icr);
+	bool plain = action == ICR_DO_SEND || v->vm->id == VM_LINUX;
 
-	for (uint32_t i = 0; i < ncpus; i++) {
-		bool self = cpus[i] == v->cpu;
-
-		if (shorthand == 1   ? self
-		    : shorthand == 2 ? true
-		    : shorthand == 3 ? !self
-				     : cpus[i]->apic_id == dest || dest == 0xffffffff)
-			send(cpus[i], icr);
+	/* A dataplane interrupts its own cores, and nothing else. */
+	if (action == ICR_DO_REFUSE || !plain) {
+		v->refused_ipis++;
+		return;
 	}
+	for (uint32_t i = 0; i < ncpus; i++)
+		v->icr_cpus[i] = (struct icr_cpu){
+		    .apic_id = cpus[i]->apic_id,
+		    .ldr = cpus[i]->ldr,
+		    .dfr = cpus[i]->dfr,
+		    .x2apic = icr->x2apic,
+		    .domain = __atomic_load_n(&cpus[i]->owner, __ATOMIC_ACQUIRE),
+		};
+	icr_expand(icr, v->icr_cpus, ncpus, v->cpu->index, v->icr_set);
+	for (uint32_t i = 0; i < ncpus; i++)
+		if (v->icr_set[i / 64] >> (i % 64) & 1)
+			deliver(cpus[i], icr, action);
+}
+
+bool icr_write_x2apic(struct vcpu *v, uint64_t value)
+{
+	struct icr icr;
+
+	if (!icr_decode_x2apic(value, &icr))
+		return false;
+	write_icr(v, &icr);
+	return true;
+}
+
+void icr_write_xapic(struct vcpu *v, uint32_t high, uint32_t low)
+{
+	struct icr icr = icr_decode_xapic(high, low);
+
+	write_icr(v, &icr);
 }

@@ -7,7 +7,10 @@
 
 #include "hv/vm/vm.h"
 
-/* value: as written to the x2APIC MSR; an xAPIC's two halves are put into that form. */
-void icr_write(struct vcpu *v, uint64_t value);
+/* A write to MSR 0x830. False: a reserved bit is set, #GP. */
+bool icr_write_x2apic(struct vcpu *v, uint64_t value);
+
+/* A write to register 0x300 of the xAPIC, with what register 0x310 holds. */
+void icr_write_xapic(struct vcpu *v, uint32_t high, uint32_t low);
 
 #endif

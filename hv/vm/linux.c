@@ -5,13 +5,18 @@
 #include "hv/arch/smp.h"
 #include "hv/arch/wait.h"
 #include "hv/console.h"
+#include "hv/lib/msr.h"
 #include "hv/mem.h"
 #include "hv/panic.h"
+#include "hv/vm/control.h"
+#include "hv/vm/core.h"
+#include "hv/vm/domain.h"
+#include "hv/vm/lapic_trap.h"
 #include "hv/vm/linux_exit.h"
 #include "hv/vm/linux_io.h"
 #include "hv/vm/linux_load.h"
 #include "hv/vm/linux_mem.h"
-#include "hv/vm/linux_policy.h"
+#include "hv/vm/pci.h"
 #include "hv/vm/vm.h"
 
 static struct vm linux_vm = {
@@ -19,30 +24,8 @@ static struct vm linux_vm = {
     .name = "Linux",
     .exit = linux_exit,
     .request = linux_request,
+    .debug = linux_step_done,
 };
-
-/* A core between guests: sleeps until Linux starts it. */
-static noreturn void core_loop(struct cpu *cpu)
-{
-	struct vcpu *v = cpu->linux_vcpu;
-
-	for (;;) {
-		uint32_t requests = __atomic_exchange_n(&cpu->requests, 0, __ATOMIC_ACQ_REL);
-
-		linux_request(v, requests);
-		if (v->wait_sipi && v->sipi_pending) {
-			v->wait_sipi = false;
-			v->sipi_pending = false;
-			lapic_quiet();
-			vcpu_load(v);
-			vcpu_start_real(v, (uint8_t)v->sipi_vector);
-			log_debug("Linux starts core %u at %#x", cpu->index, v->sipi_vector << 12);
-			vcpu_run(v);
-			continue;
-		}
-		cpu_wait(cpu);
-	}
-}
 
 noreturn void linux_ap(struct cpu *cpu)
 {
@@ -51,19 +34,27 @@ noreturn void linux_ap(struct cpu *cpu)
 	core_loop(cpu);
 }
 
+void linux_end(const char *why)
+{
+	log_error("Linux has ended: %s; %u dataplane(s) go on", why, domains_running());
+	for (uint32_t i = 0; i < ncpus; i++)
+		if (__atomic_load_n(&cpus[i]->owner, __ATOMIC_ACQUIRE) == VM_LINUX)
+			cpu_request(cpus[i], REQ_INIT);
+}
+
 static void make_vm(void)
 {
 	linux_vm.msr_bitmap = page_alloc(1);
 	linux_vm.io_bitmap = page_alloc(2);
 	if (!linux_vm.msr_bitmap || !linux_vm.io_bitmap)
 		panic("no memory for Linux's bitmaps");
-	linux_msr_bitmap(linux_vm.msr_bitmap);
+	msr_bitmap_fill(linux_vm.msr_bitmap, msr_root);
 	linux_io_bitmap(linux_vm.io_bitmap);
 	linux_mem_init(&linux_vm);
 	for (uint32_t i = 0; i < ncpus; i++) {
-		struct vcpu *v = page_alloc((sizeof(*v) + PAGE_SIZE - 1) / PAGE_SIZE);
+		struct vcpu *v = vcpu_new(&linux_vm, cpus[i]);
 
-		if (!v || vcpu_init(v, &linux_vm, cpus[i]))
+		if (!v)
 			panic("no memory for core %u of Linux", i);
 		v->wait_sipi = i != 0;
 		__atomic_store_n(&cpus[i]->linux_vcpu, v, __ATOMIC_RELEASE);
@@ -77,6 +68,11 @@ noreturn void linux_start(void)
 
 	linux_load(&entry);
 	make_vm();
+	pci_init();
+	pci_filter_init();
+	lapic_trap_init();
+	domains_init();
+	control_init();
 	v = this_cpu()->linux_vcpu;
 	vcpu_load(v);
 	vcpu_start_long(v, entry.rip, entry.cr3, LINUX_CS, LINUX_DS);

@@ -15,4 +15,7 @@ noreturn void linux_start(void);
 /* Any other core: waits for Linux to start it, or for a dataplane. */
 noreturn void linux_ap(struct cpu *cpu);
 
+/* Linux has ended, as `why` says: all its cores stop, the rest of the system goes on. */
+void linux_end(const char *why);
+
 #endif

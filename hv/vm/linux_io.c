@@ -2,14 +2,94 @@
 #include "hv/vm/linux_io.h"
 
 #include "hv/arch/trap.h"
+#include "hv/arch/x86.h"
+#include "hv/console.h"
+#include "hv/hv.h"
+#include "hv/lib/pci.h"
+#include "hv/vm/pci.h"
+#include "hv/vm/power.h"
+
+#define PORT_RESET    0xcf9
+#define PORT_KEYBOARD 0x64
+#define SLP_EN        BIT(13)
+#define SLP_TYP(pm1)  ((pm1) >> 10 & 7)
+#define RESET_CPU     BIT(2) /* of port 0xcf9 */
+
+static void trap_port(uint8_t *bitmap, uint64_t port, unsigned int count)
+{
+	for (; count && port < 0x10000; count--, port++)
+		bitmap[port / 8] |= (uint8_t)(1u << (port & 7));
+}
 
 void linux_io_bitmap(uint8_t *bitmap)
 {
-	(void)bitmap;
+	trap_port(bitmap, PCI_PORT_ADDRESS, 8);
+	trap_port(bitmap, PORT_KEYBOARD, 1);
+	if (hv.fadt.pm1a_control.space == ACPI_SPACE_IO)
+		trap_port(bitmap, hv.fadt.pm1a_control.address, 2);
+	if (hv.fadt.flags & ACPI_FADT_RESET_REG_SUP && hv.fadt.reset.space == ACPI_SPACE_IO)
+		trap_port(bitmap, hv.fadt.reset.address, 1);
 }
 
+static uint32_t port_in(uint16_t port, uint8_t size)
+{
+	if (port >= PCI_PORT_ADDRESS && port < PCI_PORT_ADDRESS + 8)
+		return pci_port_in(port, size);
+	return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+}
+
+/* False: the write ends Linux. */
+static bool port_out(uint16_t port, uint8_t size, uint32_t value)
+{
+	uint8_t s5a, s5b;
+
+	if (port == PORT_RESET && size == 1 && value & RESET_CPU)
+		return power_reset(port, (uint8_t)value);
+	if (port == PORT_KEYBOARD && value == 0xfe)
+		return power_reset(port, (uint8_t)value);
+	if (hv.fadt.flags & ACPI_FADT_RESET_REG_SUP && hv.fadt.reset.space == ACPI_SPACE_IO &&
+	    port == hv.fadt.reset.address)
+		return power_reset(port, (uint8_t)value);
+	if (port == hv.fadt.pm1a_control.address && size == 2 && value & SLP_EN) {
+		if (!acpi_sleep_type(&hv.acpi, '5', &s5a, &s5b) && SLP_TYP(value) == s5a)
+			return power_off(port, (uint16_t)value);
+		log_warn("Linux: sleep state %u is not supported; ignored", SLP_TYP(value));
+		return true;
+	}
+	if (port >= PCI_PORT_ADDRESS && port < PCI_PORT_ADDRESS + 8) {
+		pci_port_out(port, size, value);
+		return true;
+	}
+	if (size == 1)
+		outb(port, (uint8_t)value);
+	else if (size == 2)
+		outw(port, (uint16_t)value);
+	else
+		outl(port, value);
+	return true;
+}
+
+/* Exit qualification for I/O instructions, SDM 3C table 28-5. */
 bool linux_io(struct vcpu *v)
 {
-	vcpu_inject_gp(v);
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+	uint8_t size = (uint8_t)((q & 7) + 1);
+	uint16_t port = (uint16_t)(q >> 16);
+	uint64_t mask = size == 4 ? 0xffffffff : (1ul << (size * 8)) - 1;
+	bool in = q & BIT(3), string = q & BIT(4);
+	uint32_t value;
+
+	if (string) {
+		log_warn("Linux: string I/O to port %#x is not supported: #GP", port);
+		vcpu_inject_gp(v);
+		return true;
+	}
+	if (in) {
+		value = port_in(port, size);
+		v->reg[RAX] = size == 4 ? value : (v->reg[RAX] & ~mask) | (value & mask);
+	} else if (!port_out(port, size, (uint32_t)(v->reg[RAX] & mask))) {
+		return false;
+	}
+	vcpu_skip(v);
 	return true;
 }

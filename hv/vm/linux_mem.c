@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vm/linux_mem.h"
 
+#include "hv/arch/smp.h"
 #include "hv/arch/trap.h"
 #include "hv/arch/x86.h"
 #include "hv/console.h"
 #include "hv/hv.h"
+#include "hv/lib/errno.h"
+#include "hv/lib/string.h"
 #include "hv/mem.h"
 #include "hv/panic.h"
+#include "hv/vm/guest_mem.h"
 
-#define DENY_MAX (POOL_RANGES + 4)
+#define HIDDEN_MAX  64
+#define REGIONS_MAX 32
+#define STEP_LIMIT  2 /* pages that one instruction touches at a time */
 
+static struct vm *control_vm;
 static struct mtrr mtrr;
-static struct range deny[DENY_MAX];
-static uint32_t ndeny;
+static struct range hidden[HIDDEN_MAX]; /* not Linux's, regions included */
+static uint32_t nhidden;
+static struct mmio_region region[REGIONS_MAX];
+static uint32_t nregions;
 static uint64_t absent_accesses;
 
 static void *ept_page_alloc(void *ctx, uint64_t *pa)
@@ -62,9 +71,16 @@ void linux_mem_read_mtrr(void)
 			mtrr.fixed[i] = rdmsr(mtrr_fixed_msr[i]);
 }
 
+enum memory_type memory_type_of(uint64_t pa)
+{
+	uint64_t end;
+
+	return mtrr_type(&mtrr, pa, &end);
+}
+
 static struct ept_identity identity(void)
 {
-	return (struct ept_identity){&hv.firmware_map, &mtrr, deny, ndeny};
+	return (struct ept_identity){&hv.firmware_map, &mtrr, hidden, nhidden};
 }
 
 void linux_mem_init(struct vm *vm)
@@ -73,12 +89,13 @@ void linux_mem_init(struct vm *vm)
 	struct ept_identity id;
 	uint64_t top = memmap_top(&hv.firmware_map, MEM_RAM);
 
+	control_vm = vm;
 	if (top < 0x100000000ul)
 		top = 0x100000000ul;
-	deny[ndeny++] = hv.image;
-	deny[ndeny++] = hv.own;
+	hidden[nhidden++] = hv.image;
+	hidden[nhidden++] = hv.own;
 	for (uint32_t i = 0; i < hv.npool; i++)
-		deny[ndeny++] = hv.pool[i];
+		hidden[nhidden++] = hv.pool[i];
 	id = identity();
 	if (ept_init(&vm->ept, &ept_pages, &caps) || ept_map_identity(&vm->ept, &id, 0, top))
 		panic("no memory for Linux's extended page tables");
@@ -86,31 +103,237 @@ void linux_mem_init(struct vm *vm)
 	log_info("Linux: extended page tables of %u pages", vm->ept.pages);
 }
 
-static bool is_denied(uint64_t pa)
+void linux_mem_serve(void)
 {
-	for (uint32_t i = 0; i < ndeny; i++)
-		if (range_contains(deny[i].base, deny[i].size, pa, 1))
-			return true;
-	return false;
+	struct cpu *self = this_cpu();
+
+	if (__atomic_fetch_and(&self->requests, ~REQ_FLUSH, __ATOMIC_ACQ_REL) & REQ_FLUSH) {
+		invept_all(&hv.vmx, control_vm->eptp);
+		__atomic_add_fetch(&self->flushes, 1, __ATOMIC_RELEASE);
+	}
+	pause();
+}
+
+/* Makes every core of Linux drop the translations that it may have cached. A core that does not run
+ * Linux now drops them when it does (vcpu_load). Waiting, this core answers others that do the
+ * same. */
+static void flush_all(void)
+{
+	struct cpu *self = this_cpu();
+
+	invept_all(&hv.vmx, control_vm->eptp);
+	for (uint32_t i = 0; i < ncpus; i++) {
+		struct cpu *c = cpus[i];
+		uint32_t before = __atomic_load_n(&c->flushes, __ATOMIC_ACQUIRE);
+
+		if (c == self || __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) != VM_LINUX)
+			continue;
+		cpu_request(c, REQ_FLUSH);
+		while (__atomic_load_n(&c->flushes, __ATOMIC_ACQUIRE) == before)
+			linux_mem_serve();
+	}
+}
+
+static int take_away(uint64_t base, uint64_t size)
+{
+	int status;
+
+	if (nhidden == HIDDEN_MAX)
+		return -ENOSPC;
+	spin_lock(&control_vm->lock);
+	status = ept_unmap(&control_vm->ept, base, size);
+	if (!status)
+		hidden[nhidden++] = (struct range){base, size};
+	spin_unlock(&control_vm->lock);
+	if (status)
+		return status;
+	flush_all();
+	spin_lock(&control_vm->lock);
+	ept_reclaim(&control_vm->ept);
+	spin_unlock(&control_vm->lock);
+	return 0;
+}
+
+int linux_mem_hide(uint64_t base, uint64_t size)
+{
+	return take_away(base, size);
+}
+
+int linux_mem_show(uint64_t base, uint64_t size)
+{
+	struct ept_identity id;
+	int status;
+
+	spin_lock(&control_vm->lock);
+	for (uint32_t i = 0; i < nhidden; i++)
+		if (hidden[i].base == base && hidden[i].size == size) {
+			hidden[i] = hidden[--nhidden];
+			break;
+		}
+	id = identity();
+	status = ept_map_identity(&control_vm->ept, &id, base, base + size);
+	spin_unlock(&control_vm->lock);
+	return status;
+}
+
+int linux_mem_map(uint64_t gpa, uint64_t size, uint64_t hpa, uint32_t perms)
+{
+	int status;
+
+	spin_lock(&control_vm->lock);
+	status = ept_map(&control_vm->ept, gpa, size, hpa, perms, memory_type_of(hpa));
+	spin_unlock(&control_vm->lock);
+	flush_all();
+	return status;
+}
+
+int linux_mem_trap(const struct mmio_region *r)
+{
+	int status = nregions == REGIONS_MAX ? -ENOSPC : take_away(r->range.base, r->range.size);
+
+	if (status)
+		return status;
+	spin_lock(&control_vm->lock);
+	region[nregions++] = *r;
+	spin_unlock(&control_vm->lock);
+	return 0;
+}
+
+void linux_mem_untrap(uint64_t base, uint64_t size)
+{
+	spin_lock(&control_vm->lock);
+	for (uint32_t i = 0; i < nregions; i++)
+		if (region[i].range.base == base) {
+			region[i] = region[--nregions];
+			break;
+		}
+	spin_unlock(&control_vm->lock);
+	if (linux_mem_show(base, size))
+		log_error("Linux: %#lx cannot be mapped again", base);
+}
+
+uint64_t linux_absent_accesses(void)
+{
+	return __atomic_load_n(&absent_accesses, __ATOMIC_RELAXED);
+}
+
+static bool find_region(uint64_t gpa, struct mmio_region *found)
+{
+	bool hit = false;
+
+	spin_lock(&control_vm->lock);
+	for (uint32_t i = 0; i < nregions && !hit; i++)
+		if (range_contains(region[i].range.base, region[i].range.size, gpa, 1)) {
+			*found = region[i];
+			hit = true;
+		}
+	spin_unlock(&control_vm->lock);
+	return hit;
+}
+
+static bool access_region(struct vcpu *v, const struct mmio_region *r, uint64_t gpa, bool write)
+{
+	struct mmio_insn insn;
+	uint64_t offset = gpa - r->range.base;
+
+	if (guest_decode_mmio(v, &insn) || insn.write != write || (!write && !r->read)) {
+		log_warn(
+		    "Linux: instruction at %#lx accesses device memory %#lx in a way that is not "
+		    "supported: #GP",
+		    vmread(VMCS_GUEST_RIP), gpa);
+		vcpu_inject_gp(v);
+		return true;
+	}
+	v->reg[RSP] = vmread(VMCS_GUEST_RSP);
+	if (write)
+		r->write(v, r->ctx, offset, insn.size, mmio_write_value(&insn, v->reg));
+	else
+		mmio_read_value(&insn, r->read(v, r->ctx, offset, insn.size), v->reg);
+	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + insn.length);
+	return true;
+}
+
+static bool is_hidden(uint64_t pa)
+{
+	bool hit = false;
+
+	spin_lock(&control_vm->lock);
+	for (uint32_t i = 0; i < nhidden && !hit; i++)
+		hit = range_contains(hidden[i].base, hidden[i].size, pa, 1);
+	spin_unlock(&control_vm->lock);
+	return hit;
+}
+
+/* Lets the access go to a page of ones: that page is mapped there until the instruction is over,
+ * which the trap flag tells. */
+static bool step_over(struct vcpu *v, uint64_t gpa)
+{
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS), page = gpa & ~(PAGE_SIZE - 1);
+	int status;
+
+	if (!__atomic_fetch_add(&absent_accesses, 1, __ATOMIC_RELAXED))
+		log_warn("Linux: access to absent memory at %#lx, reads as ones; more are counted",
+			 gpa);
+	if (!v->ones)
+		v->ones = page_alloc(1);
+	if (!v->ones || v->step.pages == STEP_LIMIT) {
+		vcpu_inject_gp(v);
+		return true;
+	}
+	memset(v->ones, 0xff, PAGE_SIZE);
+	spin_lock(&control_vm->lock);
+	status = ept_map(&control_vm->ept, page, PAGE_SIZE, direct_pa(v->ones),
+			 EPT_READ | EPT_WRITE, MEMORY_WB);
+	spin_unlock(&control_vm->lock);
+	if (status) {
+		vcpu_inject_gp(v);
+		return true;
+	}
+	if (!v->step.pages)
+		v->step.rflags = rflags & (RFLAGS_TF | RFLAGS_IF);
+	v->step.page[v->step.pages++] = page;
+	vmwrite(VMCS_GUEST_RFLAGS, (rflags | RFLAGS_TF) & ~(uint64_t)RFLAGS_IF);
+	/* An interrupt shadow ends with this instruction, and does not go with the trap flag. */
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ul);
+	return true;
+}
+
+bool linux_step_done(struct vcpu *v)
+{
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS) & ~(RFLAGS_TF | RFLAGS_IF);
+
+	if (!v->step.pages)
+		return false;
+	spin_lock(&control_vm->lock);
+	for (uint32_t i = 0; i < v->step.pages; i++)
+		ept_unmap(&control_vm->ept, v->step.page[i], PAGE_SIZE);
+	spin_unlock(&control_vm->lock);
+	v->step.pages = 0;
+	/* Only this core's translations matter: another core that still has one reaches the page of
+	 * ones. Table pages that fell out of use wait for the next flush of all cores. */
+	invept_all(&hv.vmx, control_vm->eptp);
+	vmwrite(VMCS_GUEST_RFLAGS, rflags | v->step.rflags);
+	return !(v->step.rflags & RFLAGS_TF);
 }
 
 bool linux_ept_violation(struct vcpu *v)
 {
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL);
-	struct ept_identity id = identity();
+	bool write = vmread(VMCS_EXIT_QUALIFICATION) & EPT_WRITE;
+	struct ept_identity id;
+	struct mmio_region r;
 	uint64_t base = gpa & ~(PAGE_2M - 1);
 	int status;
 
-	if (is_denied(gpa)) {
-		if (!absent_accesses++)
-			log_warn("Linux: access to absent memory at %#lx", gpa);
-		vcpu_inject_gp(v);
-		return true;
-	}
+	if (find_region(gpa, &r))
+		return access_region(v, &r, gpa, write);
+	if (is_hidden(gpa))
+		return step_over(v, gpa);
 	/* Device memory above RAM is mapped when it is first touched. */
-	spin_lock(&v->vm->lock);
-	status = ept_map_identity(&v->vm->ept, &id, base, base + PAGE_2M);
-	spin_unlock(&v->vm->lock);
+	spin_lock(&control_vm->lock);
+	id = identity();
+	status = ept_map_identity(&control_vm->ept, &id, base, base + PAGE_2M);
+	spin_unlock(&control_vm->lock);
 	if (status) {
 		log_error("Linux: %#lx cannot be mapped (%d)", gpa, status);
 		vcpu_inject_gp(v);

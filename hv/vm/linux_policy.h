@@ -11,14 +11,11 @@
 #include "hv/arch/x86.h"
 #include "hv/vm/vm.h"
 
-/* The leaf as Linux shall see it. osxsave: the guest's CR4.OSXSAVE. */
-struct cpuid linux_cpuid(uint32_t leaf, uint32_t subleaf, bool osxsave);
+/* The leaf as Linux shall see it, with its CR4. */
+struct cpuid linux_cpuid(uint32_t leaf, uint32_t subleaf, uint64_t cr4);
 
-/* Sets the bits of the MSRs whose access must exit. */
-void linux_msr_bitmap(uint8_t *bitmap);
-
-/* The MSRs that exit. False: #GP. */
-bool linux_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
+/* The MSRs whose access exits. False: #GP. */
+bool linux_rdmsr(uint32_t msr, uint64_t *value);
 bool linux_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
 
 #endif

@@ -9,7 +9,6 @@
 #include "hv/arch/x86.h"
 #include "hv/console.h"
 #include "hv/hv.h"
-#include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/mem.h"
 #include "hv/panic.h"
@@ -204,12 +203,42 @@ static void set_reset_state(struct vcpu *v)
 	vmwrite(VMCS_ENTRY_CTLS, vmread(VMCS_ENTRY_CTLS) & ~(uint64_t)ENTRY_IA32E);
 }
 
-int vcpu_init(struct vcpu *v, struct vm *vm, struct cpu *cpu)
+/* Scratch for interprocessor interrupts: an element and a bit for each core of the machine. */
+static size_t icr_pages(void)
 {
+	size_t words = (ncpus + 63) / 64;
+
+	return (ncpus * sizeof(struct icr_cpu) + 8 + words * 8 + PAGE_SIZE - 1) / PAGE_SIZE;
+}
+
+struct vcpu *vcpu_new(struct vm *vm, struct cpu *cpu)
+{
+	struct vcpu *v = page_alloc(1);
+
+	_Static_assert(sizeof(*v) <= PAGE_SIZE, "a vCPU is a page");
+	if (!v)
+		return NULL;
 	v->vm = vm;
 	v->cpu = cpu;
 	v->vmcs = page_alloc(1);
-	return v->vmcs ? 0 : -ENOMEM;
+	v->icr_set = page_alloc(icr_pages());
+	if (!v->vmcs || !v->icr_set) {
+		vcpu_free(v);
+		return NULL;
+	}
+	v->icr_cpus = (struct icr_cpu *)(v->icr_set + (ncpus + 63) / 64);
+	return v;
+}
+
+void vcpu_free(struct vcpu *v)
+{
+	if (v->vmcs)
+		page_free(v->vmcs);
+	if (v->ones)
+		page_free(v->ones);
+	for (size_t i = 0; v->icr_set && i < icr_pages(); i++)
+		page_free((char *)v->icr_set + i * PAGE_SIZE);
+	page_free(v);
 }
 
 void vcpu_load(struct vcpu *v)
@@ -314,8 +343,9 @@ static bool handle_nmi(struct vcpu *v)
 {
 	/* NMIs stay blocked until an IRET; the handler that `int` runs has one. */
 	asm volatile("int $2");
-	if (!__atomic_load_n(&v->cpu->requests, __ATOMIC_ACQUIRE))
-		v->nmi_pending = true; /* nobody kicked: it is the guest's own */
+	/* Nobody kicked: it comes from outside. Linux gets it; a dataplane has no use for it. */
+	if (!__atomic_load_n(&v->cpu->requests, __ATOMIC_ACQUIRE) && v->vm->id == VM_LINUX)
+		v->nmi_pending = true;
 	return true;
 }
 
@@ -328,6 +358,8 @@ static bool handle_exception(struct vcpu *v)
 		return handle_nmi(v);
 	if (vector == VEC_MC)
 		panic("machine check in %s at %#lx", v->vm->name, vmread(VMCS_GUEST_RIP));
+	if (vector == VEC_DB && v->vm->debug && v->vm->debug(v))
+		return true;
 	/* #DB, #AC: the guest's own business, given back. A #DB's cause goes to DR6. */
 	if (vector == VEC_DB) {
 		uint64_t dr6;

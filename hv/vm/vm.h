@@ -12,6 +12,7 @@
 #include "hv/arch/spinlock.h"
 #include "hv/arch/vmx.h"
 #include "hv/lib/ept.h"
+#include "hv/lib/icr.h"
 
 struct vm;
 struct vcpu;
@@ -58,8 +59,25 @@ struct vcpu {
 	/* mailbox: INIT and SIPI from other cores, with REQ_INIT and REQ_SIPI */
 	uint32_t sipi_vector;
 
+	/* Interprocessor interrupts: scratch for one element, and one bit, a core. */
+	struct icr_cpu *icr_cpus;
+	uint64_t *icr_set;
+	uint64_t refused_ipis;
+	uint32_t icr_high; /* xAPIC: what the guest wrote to register 0x310 */
+
+	/* One step over an access to absent memory (linux_mem.c); 0 pages: none under way. */
+	struct {
+		uint32_t pages;
+		uint64_t page[2];
+		uint64_t rflags; /* the guest's TF and IF */
+	} step;
+	void *ones; /* the page that it goes to */
+
 	struct exit_counts exits;
 };
+
+#define VM_LINUX 0 /* vm->id; the hypervisor's own cores have cpu->owner VM_NONE */
+#define VM_NONE  0xffffffffu
 
 struct vm {
 	uint32_t id; /* 0: Linux */
@@ -73,10 +91,13 @@ struct vm {
 	bool (*exit)(struct vcpu *v, uint32_t reason);
 	/* Requests from the mailbox that concern the VM; true: the VM goes on. */
 	bool (*request)(struct vcpu *v, uint32_t requests);
+	/* A #DB that is not the guest's own; NULL: there is none. True: it is done with. */
+	bool (*debug)(struct vcpu *v);
 };
 
-/* Allocates the VMCS of a core of the VM. 0, or -ENOMEM. */
-int vcpu_init(struct vcpu *v, struct vm *vm, struct cpu *cpu);
+/* A core of the VM, not loaded; NULL: no memory. */
+struct vcpu *vcpu_new(struct vm *vm, struct cpu *cpu);
+void vcpu_free(struct vcpu *v);
 
 /* Makes it current on this core: host state, controls, a clean guest state as after INIT. */
 void vcpu_load(struct vcpu *v);

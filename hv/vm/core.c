@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/vm/core.h"
+
+#include "hv/arch/fpu.h"
+#include "hv/arch/lapic.h"
+#include "hv/arch/smp.h"
+#include "hv/arch/tsc.h"
+#include "hv/arch/wait.h"
+#include "hv/console.h"
+#include "hv/hv.h"
+#include "hv/lib/errno.h"
+#include "hv/vm/domain.h"
+#include "hv/vm/linux.h"
+#include "hv/vm/linux_exit.h"
+#include "hv/vm/vm.h"
+
+#define REACT_LIMIT_US 1000000
+
+static uint32_t owner(const struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->owner, __ATOMIC_ACQUIRE);
+}
+
+static void set_owner(struct cpu *cpu, uint32_t vm)
+{
+	__atomic_store_n(&cpu->owner, vm, __ATOMIC_RELEASE);
+}
+
+static void run_linux(struct cpu *cpu)
+{
+	struct vcpu *v = cpu->linux_vcpu;
+
+	v->wait_sipi = false;
+	v->sipi_pending = false;
+	lapic_quiet();
+	fpu_reset();
+	vcpu_load(v);
+	vcpu_start_real(v, (uint8_t)__atomic_load_n(&v->sipi_vector, __ATOMIC_ACQUIRE));
+	log_debug("Linux starts core %u at %#x", cpu->index, v->sipi_vector << 12);
+	vcpu_run(v);
+}
+
+noreturn void core_loop(struct cpu *cpu)
+{
+	struct vcpu *v = cpu->linux_vcpu;
+
+	for (;;) {
+		uint32_t requests = __atomic_exchange_n(&cpu->requests, 0, __ATOMIC_ACQ_REL);
+		uint32_t vm = owner(cpu);
+
+		linux_request(v, requests);
+		if (vm == VM_LINUX && v->wait_sipi && v->sipi_pending)
+			run_linux(cpu);
+		else if (vm != VM_LINUX && vm != VM_NONE)
+			domain_run_core(cpu, domain_by_vm(vm));
+		else
+			cpu_wait(cpu);
+	}
+}
+
+int core_give(uint32_t apic_id, const char **why)
+{
+	struct cpu *cpu = cpu_by_apic_id(apic_id);
+	uint32_t of_linux = 0;
+
+	for (uint32_t i = 0; i < ncpus; i++)
+		of_linux += owner(cpus[i]) == VM_LINUX;
+	*why = "no core has this APIC ID";
+	if (!cpu)
+		return -ENODEV;
+	*why = "the core is not Linux's";
+	if (owner(cpu) != VM_LINUX)
+		return -EBUSY;
+	*why = "Linux cannot give away the core that asks, nor its last one";
+	if (cpu == this_cpu() || of_linux < 2)
+		return -EPERM;
+	cpu_request(cpu, REQ_GIVE);
+	for (uint64_t us = 0; us < REACT_LIMIT_US && owner(cpu) == VM_LINUX; us += 10)
+		delay_us(10);
+	*why = "the core did not react";
+	if (owner(cpu) == VM_LINUX)
+		return -ETIMEDOUT;
+	*why = "";
+	return 0;
+}
+
+int core_take(uint32_t apic_id, const char **why)
+{
+	struct cpu *cpu = cpu_by_apic_id(apic_id);
+
+	*why = "no core has this APIC ID";
+	if (!cpu)
+		return -ENODEV;
+	*why = "the core is Linux's already, or a dataplane's";
+	if (owner(cpu) != VM_NONE)
+		return -EBUSY;
+	set_owner(cpu, VM_LINUX);
+	*why = "";
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Dataplane domains: VMs that own cores, memory and devices.
+ *
+ * Life cycle (the only table of it):
+ *
+ *   state     create  assign  release  clear  write  start    stop     destroy  a core faults
+ *   (none)    stopped
+ *   stopped   -EEXIST ok      ok       ok     ok     running  -EBUSY   (none)
+ *   running   -EEXIST -EBUSY  -EBUSY   -EBUSY -EBUSY -EBUSY   stopped  -EBUSY   failed
+ *   failed    -EEXIST ok      ok       ok     ok     running  -EBUSY   (none)
+ *
+ * All functions are called with the domain lock held (domains_lock), by Linux's calls. They return 0
+ * or a negative errno of <ix/hypercall.h>, with a sentence in *why.
+ */
+#ifndef HV_VM_DOMAIN_H
+#define HV_VM_DOMAIN_H
+
+#include <ix/hypercall.h>
+
+#include "hv/lib/pci.h"
+#include "hv/vm/vm.h"
+
+#define DOMAINS_MAX    16
+#define DOMAIN_DEVICES 4
+#define CONSOLE_RING   0x4000
+
+enum domain_state {
+	DOMAIN_NONE,
+	DOMAIN_STOPPED,
+	DOMAIN_RUNNING,
+	DOMAIN_FAILED
+};
+
+struct domain_device {
+	bool used;
+	uint16_t segment, bdf;
+	struct ix_device device; /* as told to the guest */
+	struct pci_bar bar[PCI_BARS];
+	enum pci_reset reset;
+	uint8_t reset_cap;
+	bool dma_open;
+};
+
+struct domain {
+	struct vm vm; /* vm.id is the index + 1 */
+	enum domain_state state;
+	uint32_t generation;
+	uint32_t ncores;
+	struct cpu *core[IX_MAX_CORES];
+	struct vcpu *vcpu[IX_MAX_CORES];
+	uint32_t nmem;
+	struct ix_range mem[IX_MAX_MEM];
+	struct domain_device device[DOMAIN_DEVICES];
+
+	uint64_t entry, cr3, bootinfo; /* of the run under way */
+	uint32_t running;              /* cores that have not stopped yet */
+	uint64_t starts;
+
+	/* Written by the core that failed first, read after it has stopped. */
+	uint32_t failing;
+	char why[IX_TEXT];
+	uint64_t reg[NREGS], rip, rflags, cr2, fail_cr3, exit_reason, exit_qualification;
+
+	uint64_t stats_page; /* physical; 0: none */
+	uint64_t console_head;
+	char line[160]; /* console line under construction */
+	uint32_t line_length;
+	struct spinlock console_lock;
+	char console[CONSOLE_RING];
+};
+
+void domains_init(void);
+void domains_lock(void);
+void domains_unlock(void);
+
+uint32_t domains_running(void);
+uint64_t pool_size(void);
+uint64_t pool_free(void);
+
+/* By handle: NULL for a stale or bad one. By position in the list: NULL behind its end. */
+struct domain *domain_by_handle(uint64_t handle);
+struct domain *domain_at(uint64_t index);
+struct domain *domain_by_vm(uint32_t vm_id);
+uint64_t domain_handle(const struct domain *d);
+
+int domain_create(const struct ix_create *spec, struct domain **made, const char **why);
+int domain_assign(struct domain *d, uint32_t address, struct ix_device *device, const char **why);
+int domain_release(struct domain *d, uint32_t address, const char **why);
+int domain_clear(struct domain *d, const char **why);
+int domain_write(struct domain *d, uint64_t pa, const void *data, uint64_t size, const char **why);
+int domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t bootinfo,
+		 const char **why);
+int domain_stop(struct domain *d, const char **why);
+int domain_destroy(struct domain *d, const char **why);
+
+/* On a core of the domain: runs it until it stops. Called from the core's loop. */
+void domain_run_core(struct cpu *cpu, struct domain *d);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "hv/vm/power.h"
+
+#include "hv/arch/smp.h"
+#include "hv/arch/tsc.h"
+#include "hv/arch/vmx.h"
+#include "hv/arch/x86.h"
+#include "hv/console.h"
+#include "hv/panic.h"
+#include "hv/vm/domain.h"
+
+/* INIT, with which many chipsets reset cores, is blocked in VMX operation (SDM 3C 24.8): every core
+ * leaves it first. */
+static void leave_vmx(void)
+{
+	smp_stop_others();
+	delay_us(10000);
+	vmx_off();
+}
+
+static bool dataplanes_go_on(const char *what)
+{
+	uint32_t running = domains_running();
+
+	if (running)
+		log_warn("Linux asks for %s while %u dataplane(s) run: only Linux ends", what,
+			 running);
+	return running;
+}
+
+bool power_off(uint16_t port, uint16_t value)
+{
+	if (dataplanes_go_on("power-off"))
+		return false;
+	log_info("power-off");
+	leave_vmx();
+	outw(port, value);
+	halt_forever();
+}
+
+bool power_reset(uint16_t port, uint8_t value)
+{
+	if (dataplanes_go_on("reset"))
+		return false;
+	log_info("reset");
+	leave_vmx();
+	outb(port, value);
+	halt_forever();
+}
