@@ -383,6 +383,29 @@ static void reads_the_madt(void **state)
 	assert_int_equal(seen, 0x63f);
 }
 
+static void merges_processors(void **state)
+{
+	static const uint8_t entries[] = {0, 8, 0, 1, 2, 0, 0, 0, 0, 8, 9, 1, 1, 0, 0, 0};
+	const struct acpi_table *t;
+	struct acpi_cpu cpu;
+	uint32_t n;
+
+	(void)state;
+	memcpy(begin(MADT, "APIC", 44 + 16) + 44, entries, 16);
+	put_le32(memory, MADT + 36, 0xfed00000);
+	seal(MADT);
+	assert_int_equal(open_it(), 0);
+	t = acpi_find(&acpi, "APIC", 0);
+	assert_int_equal(acpi_cpus(t, &cpu, 1, &n), 0);
+	assert_true(n == 1 && cpu.enabled && cpu.uid == 9);  /* the enabled entry counts */
+	assert_int_equal(acpi_lapic_address(t), 0xfed00000); /* no override */
+	assert_false(acpi_has_8259(t));
+	begin(MADT, "APIC", 43);
+	seal(MADT);
+	assert_int_equal(open_it(), 0);
+	assert_null(acpi_find(&acpi, "APIC", 0));
+}
+
 static void reads_the_fadt(void **state)
 {
 	struct acpi_fadt f;
@@ -401,6 +424,14 @@ static void reads_the_fadt(void **state)
 	assert_true(f.flags & ACPI_FADT_RESET_REG_SUP);
 	assert_int_equal(f.reset.address, 0xcf9);
 	assert_int_equal(f.reset_value, 6);
+
+	put_le64(memory, FADT + 132, 0x123456789000); /* X_FIRMWARE_CTRL, X_DSDT win */
+	put_le64(memory, FADT + 140, SSDT);
+	seal(FADT);
+	assert_int_equal(open_it(), 0);
+	assert_int_equal(acpi_fadt(acpi_find(&acpi, "FACP", 0), &f), 0);
+	assert_int_equal(f.facs, 0x123456789000);
+	assert_int_equal(f.dsdt, SSDT);
 
 	make_fadt(116); /* ACPI 1.0, as on Bochs */
 	assert_int_equal(open_it(), 0);
@@ -508,6 +539,21 @@ static void reads_the_dmar(void **state)
 	assert_int_equal(open_it(), 0);
 	assert_null(acpi_find(&acpi, "DMAR", 0));
 	memory[DMAR + 48 + 24 + 16 + 25] = 10;
+	make_dmar();
+	memory[DMAR + 48 + 8] = 1; /* registers not page aligned */
+	seal(DMAR);
+	assert_int_equal(open_it(), 0);
+	assert_null(acpi_find(&acpi, "DMAR", 0));
+	make_dmar();
+	memory[DMAR + 48 + 22] = 32; /* device 32 */
+	seal(DMAR);
+	assert_int_equal(open_it(), 0);
+	assert_null(acpi_find(&acpi, "DMAR", 0));
+	begin(DMAR, "DMAR", 47);
+	seal(DMAR);
+	assert_int_equal(open_it(), 0);
+	assert_null(acpi_find(&acpi, "DMAR", 0));
+	make_dmar();
 	memory[DMAR + 48 + 24 + 16 + 18] = 0; /* the RMRR ends before it begins */
 	seal(DMAR);
 	assert_int_equal(open_it(), 0);
@@ -576,6 +622,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(reports_bad_tables_and_goes_on, setup, teardown),
 	    cmocka_unit_test_setup_teardown(too_many_tables, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reads_the_madt, setup, teardown),
+	    cmocka_unit_test_setup_teardown(merges_processors, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reads_the_fadt, setup, teardown),
 	    cmocka_unit_test_setup_teardown(finds_sleep_types, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reads_mcfg_and_hpet, setup, teardown),

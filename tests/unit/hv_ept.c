@@ -202,6 +202,15 @@ static void out_of_pages(void **state)
 		for (uint64_t gpa = 0; gpa < 4 * GB; gpa += MB2)
 			assert_true(ept_lookup(&ept, gpa, &m) && m.hpa == gpa);
 	}
+	pool.limit = pool.used;
+	assert_int_equal(ept_map(&ept, 512 * GB, GB, 0, EPT_RWX, MEMORY_WB), -ENOMEM);
+	{
+		static const struct memmap nothing;
+		static const struct mtrr off;
+		const struct ept_identity id = {&nothing, &off, NULL, 0};
+
+		assert_int_equal(ept_map_identity(&ept, &id, 512 * GB, 513 * GB), -ENOMEM);
+	}
 	pool.limit = POOL_MAX;
 	assert_int_equal(ept_unmap(&ept, GB + 4096, 4096), 0);
 	hole(GB + 4096);

@@ -102,6 +102,10 @@ static void names_processors(void **state)
 	icr_expand(&i, cpus, 4, 0, &set);
 	assert_int_equal(set, 5);
 
+	cpus[0].dfr = 0x7fffffff; /* neither model */
+	icr_expand(&i, cpus, 4, 0, &set);
+	assert_int_equal(set, 4);
+
 	for (int n = 0; n < 4; n++)
 		cpus[n] = (struct icr_cpu){.apic_id = 0x10e + n, .x2apic = true};
 	assert_true(icr_decode_x2apic(0x0010c000000008fdull, &i)); /* 0x10e, 0x10f */

@@ -114,6 +114,9 @@ static void finds_capabilities(void **state)
 	put_le32(space, 0x140, 0x10000000 | PCI_EXT_CAP_SRIOV); /* a loop again */
 	assert_int_equal(pci_find_ext_cap(&config, PCI_EXT_CAP_SRIOV), 0x140);
 	assert_int_equal(pci_find_ext_cap(&config, PCI_EXT_CAP_ACS), 0);
+	space[0x41] = 0x60; /* a capability that reads as all ones */
+	space[0x60] = 0xff;
+	assert_int_equal(pci_find_cap(&config, PCI_CAP_PCIE), 0);
 	memset(space, 0xff, sizeof(space)); /* unplugged */
 	assert_int_equal(pci_find_cap(&config, PCI_CAP_PCIE), 0);
 	assert_int_equal(pci_find_ext_cap(&config, PCI_EXT_CAP_SRIOV), 0);
