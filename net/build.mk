@@ -6,3 +6,9 @@ $(eval $(call unit_test,net_tcp_stream,$(NET_SIM) tests/unit/net_tcp_stream.c))
 
 # Always compiled freestanding, whoever links it.
 ALL += $(call objs,guest,$(NET_SRC))
+
+$(eval $(call bench,net_echo,$(NET_SRC) tests/bench/net_echo.c))
+
+NET_CHECK := $(NET_SRC) tests/lib/netcheck.c
+$(eval $(call fuzz_target,net_packet,$(NET_CHECK) tests/fuzz/net_packet.c))
+$(eval $(call fuzz_target,net_tcp_state,$(NET_CHECK) tests/fuzz/net_tcp_state.c))

@@ -107,7 +107,7 @@ void ixn_config_datacenter(struct ixn_config *c)
 static struct ixn *lay_out(struct arena *a, const struct ixn_config *c)
 {
 	struct ixn *n = take(a, sizeof(*n));
-	struct ixn tmp;
+	struct ixn tmp = {0};
 	struct ixn *o = n ? n : &tmp;
 
 	if (n)
