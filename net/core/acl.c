@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/core/core.h"
 
-static bool v4_or_any(const struct ixn_addr *a, uint32_t *ip)
+bool addr_v4(const struct ixn_addr *a, bool any, uint32_t *ip)
 {
-	static const struct ixn_addr any;
+	static const struct ixn_addr zero;
 	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 	*ip = ixn_to_u32(a);
-	return !memcmp(a, &any, sizeof(any)) || !memcmp(a, mapped, sizeof(mapped));
+	if (any && !memcmp(a, &zero, sizeof(zero)))
+		return true;
+	return !memcmp(a, mapped, sizeof(mapped));
 }
 
 int ixn_acl_set(struct ixn *n, const struct ixn_acl *acl, uint32_t count)
@@ -18,10 +20,11 @@ int ixn_acl_set(struct ixn *n, const struct ixn_acl *acl, uint32_t count)
 		return -IXN_ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
 		if (acl[i].prefix > 32 || acl[i].port_lo > acl[i].port_hi ||
-		    !v4_or_any(&acl[i].remote, &ip))
+		    !addr_v4(&acl[i].remote, true, &ip))
 			return -IXN_EINVAL;
 	}
-	memcpy(n->acl, acl, count * sizeof(*acl));
+	if (count)
+		memcpy(n->acl, acl, count * sizeof(*acl));
 	n->nacl = count;
 	return 0;
 }

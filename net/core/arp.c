@@ -368,10 +368,10 @@ void arp_rx(struct ixn *n, const uint8_t *p, uint32_t len)
 
 int ixn_arp_set(struct ixn *n, struct ixn_addr addr, const uint8_t mac[6], uint64_t now)
 {
-	uint32_t ip = ixn_to_u32(&addr);
 	struct arp_wait *w;
+	uint32_t ip;
 
-	if (!ip || mac[0] & 1)
+	if (!addr_v4(&addr, false, &ip) || !ip || mac[0] & 1)
 		return -IXN_EINVAL;
 	set_now(n, now);
 	store(n, ip, mac, E_STATIC);

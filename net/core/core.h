@@ -268,6 +268,9 @@ void udp_rx(struct ixn *n, struct rxinfo *r);
 void udp_events(struct ixn *n);
 void udp_icmp(struct ixn *n, const uint8_t *l4, uint32_t raddr, uint32_t laddr, int err);
 
+/* An address of the interface: false if it is neither IPv4 nor, where that is allowed, "any" (0). */
+bool addr_v4(const struct ixn_addr *a, bool any, uint32_t *ip);
+
 /* ---- acl.c */
 bool acl_allows(const struct ixn *n, uint8_t proto, bool in, uint32_t remote, uint16_t port);
 

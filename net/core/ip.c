@@ -206,25 +206,18 @@ void ip_header(struct ixn *n, struct ixn_txpkt *p, uint32_t src, uint32_t dst, u
 	}
 }
 
-static bool v4(const struct ixn_addr *a)
-{
-	struct ixn_addr m = ixn_from_u32(ixn_to_u32(a));
-
-	return !memcmp(a, &m, sizeof(m));
-}
-
 static uint32_t prefix_mask(uint8_t prefix)
 {
-	return (uint32_t)(0xffffffffull << (32 - (prefix & 63)));
+	return prefix > 32 ? 0 : (uint32_t)(0xffffffffull << (32 - prefix));
 }
 
 int ixn_addr_add(struct ixn *n, struct ixn_addr addr, uint8_t prefix)
 {
-	uint32_t ip = ixn_to_u32(&addr), free = MAX_ADDRS;
+	uint32_t ip, free = MAX_ADDRS;
 	uint32_t mask = prefix_mask(prefix);
 
-	if (!v4(&addr) || prefix > 32 || ip >> 24 == 0 || ip >> 24 == 127 || ip >> 28 >= 14 ||
-	    (prefix < 31 && (!(ip & ~mask) || (ip & ~mask) == ~mask)))
+	if (!addr_v4(&addr, false, &ip) || prefix > 32 || ip >> 24 == 0 || ip >> 24 == 127 ||
+	    ip >> 28 >= 14 || (prefix < 31 && (!(ip & ~mask) || (ip & ~mask) == ~mask)))
 		return -IXN_EINVAL;
 	for (uint32_t i = MAX_ADDRS; i-- > 0;) {
 		if (n->addr[i].state == ADDR_FREE)
@@ -243,10 +236,12 @@ int ixn_addr_add(struct ixn *n, struct ixn_addr addr, uint8_t prefix)
 
 int ixn_addr_del(struct ixn *n, struct ixn_addr addr)
 {
-	uint32_t ip = ixn_to_u32(&addr);
+	uint32_t ip;
 
+	if (!addr_v4(&addr, false, &ip))
+		return -IXN_EINVAL;
 	for (uint32_t i = 0; i < MAX_ADDRS; i++) {
-		if (n->addr[i].state == ADDR_FREE || n->addr[i].ip != ip || !v4(&addr))
+		if (n->addr[i].state == ADDR_FREE || n->addr[i].ip != ip)
 			continue;
 		for (uint32_t k = 0; k < n->cfg.max_conns; k++) {
 			struct tcb *t = &n->tcb[k];
@@ -268,19 +263,14 @@ int ixn_local_addr(const struct ixn *n, uint8_t index, struct ixn_addr *addr)
 	return n->addr[index].state == ADDR_CONFLICT ? -IXN_EADDRINUSE : 0;
 }
 
-static bool any_or_v4(const struct ixn_addr *a)
-{
-	static const struct ixn_addr any;
-
-	return v4(a) || !memcmp(a, &any, sizeof(any));
-}
-
 int ixn_route_add(struct ixn *n, struct ixn_addr dst, uint8_t prefix, struct ixn_addr gw)
 {
-	if (prefix > 32 || !any_or_v4(&dst) || !any_or_v4(&gw))
-		return -IXN_EINVAL;
 	uint32_t mask = prefix_mask(prefix);
-	struct route r = {ixn_to_u32(&dst) & mask, mask, ixn_to_u32(&gw)};
+	struct route r = {.mask = mask};
+
+	if (prefix > 32 || !addr_v4(&dst, true, &r.dst) || !addr_v4(&gw, true, &r.gw))
+		return -IXN_EINVAL;
+	r.dst &= mask;
 	for (uint32_t i = 0; i < n->nroutes; i++) {
 		if (n->route[i].dst == r.dst && n->route[i].mask == mask) {
 			n->route[i] = r;
@@ -295,9 +285,11 @@ int ixn_route_add(struct ixn *n, struct ixn_addr dst, uint8_t prefix, struct ixn
 
 int ixn_route_del(struct ixn *n, struct ixn_addr dst, uint8_t prefix)
 {
-	if (prefix > 32 || !any_or_v4(&dst))
+	uint32_t mask = prefix_mask(prefix), ip;
+
+	if (prefix > 32 || !addr_v4(&dst, true, &ip))
 		return -IXN_EINVAL;
-	uint32_t mask = prefix_mask(prefix), ip = ixn_to_u32(&dst) & mask;
+	ip &= mask;
 	for (uint32_t i = 0; i < n->nroutes; i++) {
 		if (n->route[i].dst == ip && n->route[i].mask == mask) {
 			n->route[i] = n->route[--n->nroutes];

@@ -7,8 +7,8 @@
 #include "net/core/core.h"
 
 #define TIMEOUT_US 30000000ull
-#define HEAD       (IX_ETH_HLEN + 60) /* room for the first fragment's header */
-#define ROOM       (65536 - HEAD)
+#define ROOM       65536
+#define QUOTE      66 /* of the first fragment: what an ICMP error about it has room for */
 #define RANGES     64
 
 enum {
@@ -36,7 +36,7 @@ struct reasm {
 	uint32_t end; /* known total, 0: not yet */
 	uint32_t nranges;
 	uint64_t due;
-	uint8_t quote[IX_ETH_HLEN + 60 + 8]; /* for "time exceeded" */
+	uint8_t quote[QUOTE]; /* IP header and what follows */
 	struct range range[RANGES];
 };
 
@@ -171,19 +171,17 @@ void reasm_rx(struct ixn *n, struct rxinfo *r)
 		return;
 	}
 	if (!duplicate)
-		memcpy(s->data + HEAD + lo, r->l4, r->l4_len);
+		memcpy(s->data + lo, r->l4, r->l4_len);
 	if (!more)
 		s->end = hi;
 	if (!lo && !s->first) {
 		s->first = true;
 		s->ttl = r->ttl;
-		/* Header and 8 bytes, to quote should the rest not come; the header is also
-		 * what an ICMP error about the whole datagram would quote. */
-		uint32_t q = r->ihl + (r->l4_len < 8 ? r->l4_len : 8u);
-		memcpy(s->quote, b->data, IX_ETH_HLEN + q);
-		memcpy(s->data + HEAD - r->ihl - IX_ETH_HLEN, b->data, IX_ETH_HLEN + r->ihl);
 		s->ihl = r->ihl;
-		s->quoted = (uint16_t)(q - r->ihl);
+		uint32_t q = r->ihl + r->l4_len;
+		s->quoted = (uint16_t)((q < QUOTE ? q : QUOTE) - r->ihl);
+		memset(s->quote, 0, QUOTE);
+		memcpy(s->quote, r->ip, r->ihl + s->quoted);
 	}
 	/* RFC 3168 5.3: CE in any fragment marks the datagram. */
 	s->tos = (s->tos & 3) == 3 ? s->tos : r->tos;
@@ -193,19 +191,18 @@ void reasm_rx(struct ixn *n, struct rxinfo *r)
 
 	n->st.reasm_ok++;
 	s->state = R_HELD;
-	uint16_t ihl = s->ihl;
-	s->buf.data = s->data + HEAD - ihl - IX_ETH_HLEN;
-	s->buf.len = IX_ETH_HLEN + ihl + s->end;
-	s->buf.dma = s->dma + (uint64_t)(s->buf.data - s->data);
+	s->buf.data = s->data;
+	s->buf.len = s->end;
+	s->buf.dma = s->dma;
 	s->buf.flags = 0;
 	s->buf.user = 0;
 	struct rxinfo whole = {.buf = &s->buf,
-			       .ip = s->buf.data + IX_ETH_HLEN,
-			       .l4 = s->data + HEAD,
+			       .ip = s->quote,
+			       .l4 = s->data,
 			       .l4_len = s->end,
 			       .src = s->src,
 			       .dst = s->dst,
-			       .ihl = ihl,
+			       .ihl = s->ihl,
 			       .proto = s->proto,
 			       .laddr = s->laddr,
 			       .tos = s->tos,
@@ -224,8 +221,8 @@ void reasm_house(struct ixn *n)
 			continue;
 		n->st.reasm_timeout++;
 		if (s->first && !s->bcast) { /* RFC 792: code 1, with the first fragment */
-			struct rxinfo r = {.ip = s->quote + IX_ETH_HLEN,
-					   .l4 = s->quote + IX_ETH_HLEN + s->ihl,
+			struct rxinfo r = {.ip = s->quote,
+					   .l4 = s->quote + s->ihl,
 					   .l4_len = s->quoted,
 					   .src = s->src,
 					   .dst = s->dst,

@@ -132,12 +132,9 @@ static bool port_taken(struct ixn *n, uint32_t ip, uint16_t port)
 
 int ixn_udp_bind(struct ixn *n, struct ixn_addr addr, uint16_t port, uint64_t cookie, ixn_udp *out)
 {
-	static const struct ixn_addr any;
-	uint32_t ip = memcmp(&addr, &any, sizeof(any)) ? ixn_to_u32(&addr) : 0;
-	struct ixn_addr check = ixn_from_u32(ip);
-	uint32_t i, span = (uint32_t)n->cfg.port_hi - n->cfg.port_lo + 1;
+	uint32_t ip, i, span = (uint32_t)n->cfg.port_hi - n->cfg.port_lo + 1;
 
-	if (ip && memcmp(&addr, &check, sizeof(check)))
+	if (!addr_v4(&addr, true, &ip))
 		return -IXN_EINVAL;
 	if (ip && local_index(n, ip) == 0xff && !is_broadcast(n, ip))
 		return -IXN_EADDRNOTAVAIL;
@@ -199,14 +196,13 @@ int ixn_udp_send(struct ixn *n, ixn_udp h, struct ixn_addr dst, uint16_t port,
 		 const struct ixn_seg *seg, uint32_t nsegs, uint64_t cookie, uint64_t now)
 {
 	struct udp_bind *u = from_handle(n, h);
-	uint32_t ip = ixn_to_u32(&dst);
-	struct ixn_addr check = ixn_from_u32(ip);
+	uint32_t ip;
 	uint64_t len = 0;
 
 	set_now(n, now);
 	if (!u)
 		return -IXN_EBADF;
-	if (memcmp(&dst, &check, sizeof(check)) || !ip || !port || nsegs > IXN_TX_SEGS ||
+	if (!addr_v4(&dst, false, &ip) || !ip || !port || nsegs > IXN_TX_SEGS ||
 	    (ip >> 28 >= 14 && ip != 0xffffffff))
 		return -IXN_EINVAL;
 	for (uint32_t i = 0; i < nsegs; i++)

@@ -60,11 +60,9 @@ struct listener *listener_find(struct ixn *n, uint32_t laddr, uint16_t port)
 int ixn_listen(struct ixn *n, struct ixn_addr addr, uint16_t port, uint32_t backlog,
 	       uint64_t cookie, ixn_listener *out)
 {
-	static const struct ixn_addr any;
-	uint32_t ip = memcmp(&addr, &any, sizeof(any)) ? ixn_to_u32(&addr) : 0, i;
-	struct ixn_addr check = ixn_from_u32(ip);
+	uint32_t ip, i;
 
-	if (!port || (ip && memcmp(&addr, &check, sizeof(check))))
+	if (!addr_v4(&addr, true, &ip) || !port)
 		return -IXN_EINVAL;
 	if (ip && local_index(n, ip) == 0xff)
 		return -IXN_EADDRNOTAVAIL;
@@ -403,18 +401,17 @@ static bool port_free(struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rp
 int ixn_connect(struct ixn *n, const struct ixn_tuple *tu, uint64_t cookie, uint64_t now,
 		ixn_conn *out)
 {
-	static const struct ixn_addr any;
-	uint32_t raddr = ixn_to_u32(&tu->raddr), nexthop, hash = 0;
-	struct ixn_addr check = ixn_from_u32(raddr);
+	uint32_t raddr, local, nexthop, hash = 0;
 	uint8_t la = 0xff;
 	uint16_t lport = tu->lport;
 
 	set_now(n, now);
 	/* MUST-46 */
-	if (memcmp(&tu->raddr, &check, sizeof(check)) || !tu->rport || bad_source(n, raddr))
+	if (!addr_v4(&tu->raddr, false, &raddr) || !addr_v4(&tu->laddr, true, &local) ||
+	    !tu->rport || bad_source(n, raddr))
 		return -IXN_EINVAL;
-	if (memcmp(&tu->laddr, &any, sizeof(any))) { /* MUST-43 */
-		la = local_index(n, ixn_to_u32(&tu->laddr));
+	if (local) { /* MUST-43 */
+		la = local_index(n, local);
 		if (la == 0xff)
 			return -IXN_EADDRNOTAVAIL;
 	}
