@@ -229,7 +229,7 @@ static void cookie_send(struct ixn *n, const struct seg *s)
 				   tsval, s->tsval, ts && s->has_wscale ? n->cfg.tcp.wscale : -1);
 	uint32_t wnd = n->cfg.tcp.rcv_wnd < 65535 ? n->cfg.tcp.rcv_wnd : 65535;
 	n->st.tcp_cookie_sent++;
-	n->cookie_sent = n->now | 1;
+	n->cookie_sent = n->now ? n->now : 1;
 	tcp_send_raw(n, s->laddr, s->raddr, s->lport, s->rport, iss, s->seq + 1,
 		     (uint8_t)(TH_SYN | TH_ACK | (ecn ? TH_ECE : 0)), (uint16_t)wnd, opt, len);
 }

@@ -362,3 +362,11 @@ void peer_expect_none(struct peer *p)
 		print_message("unexpected: flags %x seq %u len %u\n", f->flags, f->seq, f->paylen);
 	assert_null(f);
 }
+
+struct frame *peer_must(struct peer *p)
+{
+	struct frame *f = peer_next(p);
+
+	assert_non_null(f);
+	return f;
+}

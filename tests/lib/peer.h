@@ -68,6 +68,8 @@ void peer_cycle(struct peer *p);
 void peer_wait(struct peer *p, uint64_t us);
 /* The next frame the stack has sent, or NULL. */
 struct frame *peer_next(struct peer *p);
+/* The same; fails the test if there is none. */
+struct frame *peer_must(struct peer *p);
 /* Forgets frames and events so far. */
 void peer_clear(struct peer *p);
 /* The number of events of a type since then, and the last of them. */

@@ -147,14 +147,14 @@ static void test_arp_merge(void **state)
 	peer_frame(&p, f, 42);
 	peer_clear(&p);
 	send_udp(u, 0x0a000005, 10, 1);
-	assert_memory_equal(peer_next(&p)->d, "\2\0\0\0\0\6", 6);
+	assert_memory_equal(peer_must(&p)->d, "\2\0\0\0\0\6", 6);
 	send_udp(u, PEER, 10, 1);
-	assert_memory_equal(peer_next(&p)->d, "\2\0\0\0\0\2", 6);
+	assert_memory_equal(peer_must(&p)->d, "\2\0\0\0\0\2", 6);
 	/* One who does not talk to us gets no entry. */
 	arp_frame(f, 1, 8, 0x0a000008, 0x0a000009);
 	peer_frame(&p, f, 42);
 	send_udp(u, 0x0a000008, 10, 1);
-	assert_int_equal(peer_next(&p)->d[13], 6);
+	assert_int_equal(peer_must(&p)->d[13], 6);
 	/* A full table forgets old entries, never more. */
 	for (uint32_t i = 0; i < 200; i++) {
 		arp_frame(f, 1, (uint8_t)(i + 10), 0x0a000010 + i % 200, US);
@@ -196,7 +196,7 @@ static void test_arp_announce(void **state)
 		arp_frame(f, 1, 7, US, 0x0a000009);
 		peer_frame(&p, f, 42);
 	}
-	assert_int_equal(get_be32(peer_next(&p)->d + 28), US);
+	assert_int_equal(get_be32(peer_must(&p)->d + 28), US);
 	assert_null(peer_next(&p));
 	assert_int_equal(ixn_stats(p.n)->arp_conflict, 3);
 	/* Another address is probed and found taken. */
@@ -526,7 +526,7 @@ static void test_udp(void **state)
 	assert_int_equal(send_udp(tmp, PEER, 1, 43), -IXN_EBADF);
 	/* A broadcast goes to all. */
 	assert_int_equal(send_udp(any, 0x0a0000ff, 10, 44), 0);
-	assert_memory_equal(peer_next(&p)->d, "\xff\xff\xff\xff\xff\xff", 6);
+	assert_memory_equal(peer_must(&p)->d, "\xff\xff\xff\xff\xff\xff", 6);
 	/* Pools: refused, not broken */
 	p.hold_tx = true;
 	int err = 0, sent = 0;
@@ -570,10 +570,10 @@ static void test_routes(void **state)
 	ixn_arp_set(p.n, ixn_v4(10, 0, 0, 3), m3, p.now);
 	/* Default gateway is the peer; a longer prefix wins. */
 	send_udp(u, 0xc0a80101, 1, 1);
-	assert_int_equal(peer_next(&p)->d[5], 2);
+	assert_int_equal(peer_must(&p)->d[5], 2);
 	assert_int_equal(ixn_route_add(p.n, ixn_v4(192, 168, 0, 0), 16, ixn_v4(10, 0, 0, 3)), 0);
 	send_udp(u, 0xc0a80101, 1, 1);
-	assert_int_equal(peer_next(&p)->d[5], 3);
+	assert_int_equal(peer_must(&p)->d[5], 3);
 	assert_int_equal(ixn_route_del(p.n, ixn_v4(192, 168, 0, 0), 16), 0);
 	assert_int_equal(ixn_route_del(p.n, ixn_v4(192, 168, 0, 0), 16), -IXN_EINVAL);
 	assert_int_equal(ixn_route_del(p.n, IXN_ANY, 0), 0);
@@ -590,7 +590,7 @@ static void test_routes(void **state)
 	assert_int_equal(ixn_addr_add(p.n, ixn_v4(11, 0, 0, 9), 33), -IXN_EINVAL);
 	ixn_arp_set(p.n, ixn_v4(11, 0, 0, 2), m3, p.now);
 	send_udp(u, 0x0b000002, 1, 1);
-	assert_int_equal(get_be32(peer_next(&p)->d + 26), 0x0b000001);
+	assert_int_equal(get_be32(peer_must(&p)->d + 26), 0x0b000001);
 	for (uint8_t i = 0; i < 6; i++)
 		assert_int_equal(ixn_addr_add(p.n, ixn_v4(12, 0, i, 1), 24), 0);
 	assert_int_equal(ixn_addr_add(p.n, ixn_v4(13, 0, 0, 1), 24), -IXN_ENOMEM);
@@ -642,7 +642,7 @@ static void test_acl(void **state)
 	assert_int_equal(ixn_acl_set(p.n, acl, 1000), -IXN_ENOMEM);
 	assert_int_equal(ixn_acl_set(p.n, NULL, 0), 0);
 	udp_in(US, 54, "x", 1, true);
-	assert_int_equal(peer_events(&p, IXN_EV_UDP_RECV, NULL), 2);
+	assert_int_equal(peer_events(&p, IXN_EV_UDP_RECV, NULL), 1);
 	peer_stop(&p);
 }
 
