@@ -428,7 +428,7 @@ static double instructions(uint32_t conns, uint32_t batch, bool csum)
 		snprintf(cmd, sizeof(cmd),
 			 "NO_WARM=1 valgrind --tool=callgrind --callgrind-out-file=/dev/null "
 			 "--collect-atstart=no %s run %u %u %d %u 0 2>&1",
-			 self, conns, batch, csum, i ? 12000 : 2000);
+			 self, conns, batch, csum, i ? 12000u : 2000u);
 		FILE *f = popen(cmd, "r");
 		while (f && fgets(line, sizeof(line), f)) {
 			char *c = strstr(line, "Collected :");
