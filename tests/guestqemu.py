@@ -32,12 +32,14 @@ class Run:
 
 
 def image(path, app, args=(), env=(), files=(), config=None, cores=1, mem=("0x1000000,0x4000000",),
-          devices=()):
+          devices=(), storm=None):
     cmd = [f"{BUILD}/test/mkguestimg", "-o", path, "-s", f"{BUILD}/test/shim.elf", "-k",
            f"{BUILD}/guest/kernel.elf", "-j", str(cores)]
     for letter, values in (("-e", env), ("-f", files), ("-m", mem), ("-d", devices)):
         for v in values:
             cmd += [letter, v]
+    if storm:
+        cmd += ["-S", str(storm)]
     if config:
         with open(path + ".conf", "w") as f:
             f.write(config)

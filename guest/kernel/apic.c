@@ -136,6 +136,11 @@ static bool in_service(unsigned vector)
 	return apic_read(APIC_ISR + (vector >> 5 << 4)) >> (vector & 31) & 1;
 }
 
+bool interrupt_in_disguise(uint64_t vector)
+{
+	return vector >= 16 && in_service((unsigned)vector);
+}
+
 void interrupt(struct regs *r)
 {
 	struct cpu *c = this_cpu();
@@ -152,14 +157,18 @@ void interrupt(struct regs *r)
 	case VEC_NIC:
 		c->irq_nic++;
 		break;
-	case VEC_SPURIOUS: /* takes no EOI (SDM 3A 11.9) */
+	case VEC_SPURIOUS:
 		c->irq_spurious++;
-		return;
+		break;
 	default:
-		/* Somebody else's, aimed at our core by mistake: acknowledged, counted, ignored. */
 		c->irq_unexpected++;
-		if (!in_service((unsigned)r->vector))
-			return;
 	}
+	/*
+	 * What nobody expects is somebody else's, aimed at our core by mistake: acknowledged, counted,
+	 * ignored. The APIC's own spurious interrupt takes no EOI (SDM 3A 11.9), a device's with the same
+	 * vector does.
+	 */
+	if (!in_service((unsigned)r->vector))
+		return;
 	apic_write(APIC_EOI, 0);
 }

@@ -17,6 +17,8 @@ void apic_init(void);
 void timer_at(uint64_t tsc);
 /* Makes another core leave ring 3 or HLT. */
 void apic_kick(const struct cpu *c);
+/* Whether an exception's vector was sent by a device: possible from 16 on (SDM 3A 11.5.2). */
+bool interrupt_in_disguise(uint64_t vector);
 /* An interrupt, from ring 3 or from the idle loop. */
 void interrupt(struct regs *r);
 

@@ -104,17 +104,25 @@ enter_user:
 	mov	%rdi, %rsp
 	jmp	return_user
 
-	/* One stub for each vector: pushes an error code where the processor does not, and the vector. */
+	/*
+	 * One stub for each vector: pushes an error code where the processor does not, and the vector. A
+	 * device can send vectors 16 to 31 too, and then those that have an error code come without one.
+	 */
 	.globl	trap_stubs
 	.balign	16
 trap_stubs:
 vector = 0
 	.rept	256
 	.balign	16
-	.if	!(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
-	pushq	$0
-	.endif
+	.if	vector == 8 || (vector >= 10 && vector <= 14)
 	pushq	$vector
+	.elseif	vector == 17 || vector == 21 || vector == 29 || vector == 30
+	pushq	$vector
+	jmp	trap_doubtful
+	.else
+	pushq	$0
+	pushq	$vector
+	.endif
 	.if	vector == 2 || vector == 8 || vector == 18
 	jmp	trap_ist
 	.else
@@ -122,6 +130,13 @@ vector = 0
 	.endif
 vector = vector + 1
 	.endr
+
+	/* The processor aligns the frame to 16 before it pushes (SDM 3A 6.14.2), so the sum tells. */
+trap_doubtful:
+	testb	$8, %spl
+	jnz	trap_common
+	pushq	(%rsp)
+	movq	$0, 8(%rsp)
 
 trap_common:
 	cld

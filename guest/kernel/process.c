@@ -199,6 +199,18 @@ void process_thread_exit(int status)
 
 /* ---- the end ---- */
 
+static void say_interrupts(void)
+{
+	for (unsigned i = 0; i < ncpus; i++) {
+		const struct cpu *c = cpu_of(i);
+
+		say("core %u: %lu calls; interrupts: %lu timer, %lu kick, %lu NIC, %lu spurious, "
+		    "%lu unexpected, %lu NMI",
+		    i, c->syscalls, c->irq_timer, c->irq_kick, c->irq_nic, c->irq_spurious,
+		    c->irq_unexpected, c->nmis);
+	}
+}
+
 /* The first core to get here says the last words; the others park. */
 static _Noreturn void end(uint64_t event, int status)
 {
@@ -216,8 +228,10 @@ static _Noreturn void end(uint64_t event, int status)
 		while (cpu_of(i) != self && rdtsc() < until &&
 		       !__atomic_load_n(&cpu_of(i)->parked, __ATOMIC_ACQUIRE))
 			cpu_pause();
-	if (is_bare())
+	if (is_bare()) {
+		say_interrupts();
 		invariants_check();
+	}
 	tell(IX_GEVENT_APP_EXIT, event);
 	domain_exit(status);
 }

@@ -115,7 +115,7 @@ static void exception(struct regs *r)
 
 void trap_handle(struct regs *r)
 {
-	if (r->vector < 32)
+	if (r->vector < 32 && !interrupt_in_disguise(r->vector))
 		exception(r);
 	else
 		interrupt(r);
@@ -128,6 +128,8 @@ void trap_ist_handle(struct regs *r)
 {
 	if (r->vector == 2)
 		this_cpu()->nmis++;
+	else if (interrupt_in_disguise(r->vector))
+		interrupt(r);
 	else
 		kernel_fault(r, read_cr2());
 }

@@ -25,7 +25,8 @@ static const char usage[] = "usage: mkguestimg -o OUT -s SHIM -k KERNEL [options
 			    "  -e VAR=VALUE  environment\n"
 			    "  -m BASE,SIZE  memory range in bytes (0x1000000,0x4000000)\n"
 			    "  -j N      cores (1)\n"
-			    "  -d VENDOR:DEVICE  PCI function, hexadecimal\n";
+			    "  -d VENDOR:DEVICE  PCI function, hexadecimal\n"
+			    "  -S VECTOR  unwanted interrupts, 1000 a second\n";
 
 static struct ix_load_bytes slurp(const char *path)
 {
@@ -127,12 +128,13 @@ int main(int argc, char **argv)
 	struct ix_device dev[IX_MAX_DEVICES] = {0};
 	uint32_t apic_id[IX_MAX_CORES];
 	unsigned nfiles = 0;
+	uint64_t storm = 0;
 	struct ix_load_spec spec = {
 	    .name = "test", .flags = IX_BOOT_BARE, .mem = mem, .apic_id = apic_id, .device = dev};
 	int c;
 
 	spec.ncores = 1;
-	while ((c = getopt(argc, argv, "o:s:k:n:c:f:e:m:j:d:")) != -1) {
+	while ((c = getopt(argc, argv, "o:s:k:n:c:f:e:m:j:d:S:")) != -1) {
 		switch (c) {
 		case 'o':
 			out = optarg;
@@ -167,6 +169,9 @@ int main(int argc, char **argv)
 			mem[spec.nmem++].size = strtoull(end + 1, NULL, 0);
 			break;
 		}
+		case 'S':
+			storm = strtoull(optarg, NULL, 0);
+			break;
 		case 'j':
 			spec.ncores = (unsigned)atoi(optarg);
 			break;
@@ -212,6 +217,7 @@ int main(int argc, char **argv)
 	    .entry = image.entry,
 	    .cr3 = image.cr3,
 	    .bootinfo = image.bootinfo,
+	    .storm = storm,
 	};
 
 	/* The shim is an ELF64 executable with one segment, whose bytes we take. */

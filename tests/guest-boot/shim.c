@@ -175,12 +175,27 @@ static void delay_ms(const struct ix_bootinfo *bi, unsigned ms)
 		__asm__ volatile("pause");
 }
 
-static volatile unsigned started;
-
 static struct ix_bootinfo *bootinfo(void)
 {
 	return (void *)(uintptr_t)shim_params.bootinfo;
 }
+
+/* A device gone wild: the 8254 through the I/O APIC's pin 2, with a vector of the test's choice. */
+static void start_storm(uint32_t vector)
+{
+	volatile uint32_t *ioapic = (volatile uint32_t *)(uintptr_t)0xfec00000;
+	const unsigned count = 1193;
+
+	out8(0x43, 0x34); /* channel 0, both bytes, mode 2 */
+	out8(0x40, count & 0xff);
+	out8(0x40, count >> 8);
+	ioapic[0] = 0x10 + 2 * 2 + 1;
+	ioapic[4] = bootinfo()->apic_id[0] << 24;
+	ioapic[0] = 0x10 + 2 * 2;
+	ioapic[4] = vector; /* fixed, edge */
+}
+
+static volatile unsigned started;
 
 void shim_main(void)
 {
@@ -198,6 +213,9 @@ void shim_main(void)
 		bi->flags |= IX_BOOT_X2APIC;
 	apic_prepare();
 	((uint64_t *)(uintptr_t)shim_params.cr3)[0] = pml4[0];
+
+	if (shim_params.storm)
+		start_storm((uint32_t)shim_params.storm);
 
 	for (unsigned i = 0; i < ap_size; i++)
 		((volatile uint8_t *)(uintptr_t)SHIM_AP)[i] = ap_start[i];

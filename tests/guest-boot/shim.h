@@ -19,6 +19,7 @@ struct shim_params {
 	uint64_t entry;    /* of the guest kernel */
 	uint64_t cr3;      /* its first page tables */
 	uint64_t bootinfo; /* physical */
+	uint64_t storm;    /* vector of interrupts that nobody wants, 1000 a second; 0: none */
 };
 #endif
 #endif

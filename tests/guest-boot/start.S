@@ -16,7 +16,7 @@
 	.org	SHIM_PARAMS
 	.globl	shim_params
 shim_params:
-	.fill	32, 1, 0
+	.fill	40, 1, 0
 
 	.text
 	.code32

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """musl's own basics and POSIX threads on the dataplane kernel."""
 import os
+import re
 import sys
 import tempfile
 
@@ -39,4 +40,11 @@ with tempfile.TemporaryDirectory() as folder:
                f"basics ({cpu}): an unknown call is logged once")
 for cores in (2, 4):
     checks(guestqemu.run(f"{guestqemu.APPS}/threads", cores=cores), f"threads ({cores} cores)")
+# Interrupts that somebody aims at core 0 by mistake, with vectors of exceptions among them.
+for vector in (0x55, 0x10, 0x11, 0x12, 0x1e, 0xff, 0x40):
+    r = guestqemu.run(f"{guestqemu.APPS}/threads", cores=2, storm=vector)
+    checks(r, f"threads, stray interrupts with vector {vector:#x}")
+    kind = {0xff: "spurious", 0x40: "timer"}.get(vector, "unexpected")
+    m = re.search(rf"core 0: .* (\d+) {kind}", r.text)
+    tap.ok(m and int(m.group(1)) > 20, f"stray interrupts with vector {vector:#x} are counted")
 tap.done()
