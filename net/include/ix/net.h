@@ -510,9 +510,9 @@ void ixn_group_counts(const struct ixn *n, uint32_t counts[IXN_GROUPS]);
 	X(rx_packets) X(rx_bytes) X(tx_packets) X(tx_bytes) X(rx_eth_drop) X(rx_ip_bad) \
 	X(rx_ip_csum) X(rx_ip_not_ours) X(rx_ip_martian) X(rx_frags) X(reasm_ok) \
 	X(reasm_drop) X(reasm_timeout) X(tx_frags) X(arp_in) X(arp_bad) X(arp_requests) \
-	X(arp_replies) X(arp_queue_drop) X(arp_conflict) X(icmp_bad) X(icmp_echo) \
+	X(arp_replies) X(arp_queue_drop) X(arp_conflict) X(icmp_in) X(icmp_bad) X(icmp_echo) \
 	X(icmp_out) X(icmp_limited) X(udp_in) X(udp_out) X(udp_bad) X(udp_no_port) \
-	X(udp_ev_drop) X(tcp_in) X(tcp_out) X(tcp_csum) X(tcp_no_conn) X(tcp_rst_in) \
+	X(udp_ev_drop) X(tcp_in) X(tcp_out) X(tcp_bad) X(tcp_csum) X(tcp_no_conn) X(tcp_rst_in) \
 	X(tcp_rst_out) X(tcp_active) X(tcp_passive) X(tcp_established) X(tcp_retrans) \
 	X(tcp_rto) X(tcp_tlp) X(tcp_fast_recovery) X(tcp_undo) X(tcp_dsack_in) \
 	X(tcp_dup_data) X(tcp_ooo) X(tcp_ooo_drop) X(tcp_out_of_window) X(tcp_paws) \
