@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "tests/unit/nic_bed.h"
 
 const uint8_t bed_mac[BED_VFS][6] = {
@@ -60,8 +61,9 @@ struct bed *bed_new(const struct veb_config *cfg)
 	b->veb = veb_init(aligned_alloc(64, size), cfg, &ops);
 	assert(b->veb);
 	for (unsigned i = 0; i < BED_VFS; i++) {
-		b->mem[i] = aligned_alloc(4096, BED_MEM);
-		memset(b->mem[i], 0, BED_MEM);
+		b->mem[i] =
+		    mmap(NULL, BED_MEM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		assert(b->mem[i] != MAP_FAILED);
 		b->used[i] = 4096; /* address 0 of a function is not used */
 		if (i < cfg->nvfs) {
 			veb_set_mac(b->veb, i, bed_mac[i], b->now_ns);
@@ -74,7 +76,7 @@ struct bed *bed_new(const struct veb_config *cfg)
 void bed_free(struct bed *b)
 {
 	for (unsigned i = 0; i < BED_VFS; i++) {
-		free(b->mem[i]);
+		munmap(b->mem[i], BED_MEM);
 		free(b->nic[i].log);
 	}
 	free(b->veb);

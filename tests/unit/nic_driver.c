@@ -999,7 +999,7 @@ static void drv_29_recovers_from_resets(void **state)
 
 		assert_works(n[0], n[1]);
 		ix_nic_control(n[0]->nic); /* reads the counters */
-		if (round % 3 == 0) { /* PF down and up */
+		if (round % 3 == 0) {      /* PF down and up */
 			veb_pf_reset_begin(b->veb, b->now_ns);
 			for (int i = 0; i < round; i++)
 				events |= bed_nic_run(n[0], 100, 100) | bed_nic_run(n[1], 100, 100);
