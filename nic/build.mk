@@ -14,3 +14,6 @@ $(eval $(call unit_test,nic_driver,tests/unit/nic_driver.c $(NIC_BED)))
 $(eval $(call unit_test,nic_stress,tests/unit/nic_stress.c $(NIC_BED)))
 $(eval $(call host_program,host/nic-stress,tests/unit/nic_stress.c $(NIC_BED)))
 ALL += $(BUILD)/host/nic-stress
+
+$(eval $(call fuzz_target,nic_model,tests/fuzz/nic_model.c $(NIC_MODEL_SRC)))
+$(eval $(call fuzz_target,nic_driver,tests/fuzz/nic_driver.c $(NIC_DRIVER_SRC)))
