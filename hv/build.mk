@@ -2,7 +2,7 @@
 HV_LIB_SRCS := $(addprefix hv/lib/,memmap.c multiboot2.c cmdline.c acpi.c dmar.c \
 	acpi_rewrite.c mtrr.c ept.c bzimage.c icr.c mmio.c \
 	pci.c pci_filter.c cpuid.c msr.c creg.c vmentry.c \
-	pool.c hcall.c)
+	pool.c hcall.c msi.c)
 
 include hv/image.mk
 
@@ -25,7 +25,7 @@ $(call hv_lib_test,mtrr,mtrr)
 $(call hv_lib_test,ept,ept mtrr memmap)
 $(call hv_lib_test,bzimage,bzimage memmap)
 $(call hv_lib_fuzz,bzimage,bzimage memmap)
-$(call hv_lib_test,icr,icr)
+$(call hv_lib_test,icr,icr msi)
 $(call hv_lib_test,mmio,mmio)
 $(call hv_lib_fuzz,mmio,mmio)
 $(call hv_lib_test,pci,pci pci_filter)

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "hv/lib/icr.h"
+#include "hv/lib/msi.h"
 
 static void decodes(void **state)
 {
@@ -193,13 +194,40 @@ static void agrees_with_a_model(void **state)
 	}
 }
 
+static void messages(void **state)
+{
+	const struct icr_cpu cpus[] = {
+	    {.apic_id = 0, .ldr = 1u << 24, .dfr = ~0u},
+	    {.apic_id = 1, .ldr = 2u << 24, .dfr = ~0u},
+	    {.apic_id = 2, .ldr = 4u << 24, .dfr = ~0u, .domain = 1},
+	};
+	uint64_t set;
+	struct icr i;
+
+	(void)state;
+	/* as Linux programs a device: logical, flat; one of the cores is not Linux's */
+	assert_true(msi_decode(0xfee06004, 0x4023, &i));
+	assert_true(i.logical && i.dest == 6 && i.vector == 0x23 && i.mode == ICR_FIXED);
+	assert_int_equal(icr_action(&i), ICR_DO_SEND);
+	assert_int_equal(icr_expand(&i, cpus, 3, 0, &set), 1);
+	assert_int_equal(set, 2);
+	assert_true(msi_decode(0xfeeff000, 0x55, &i)); /* everybody */
+	assert_int_equal(icr_expand(&i, cpus, 3, 0, &set), 2);
+	assert_true(msi_decode(0xfee00000, 0x0255, &i)); /* SMI */
+	assert_int_equal(icr_action(&i), ICR_DO_REFUSE);
+	assert_true(msi_decode(0xfee01000, 0xc555, &i));
+	assert_true(i.mode == ICR_INIT && i.level && i.assert);
+	assert_false(msi_decode(0xfee00010, 0x55, &i)); /* remappable */
+	assert_false(msi_decode(0xfed00000, 0x55, &i));
+	assert_false(msi_decode(0x1fee00000, 0x55, &i));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(decodes),
-	    cmocka_unit_test(refuses),
-	    cmocka_unit_test(names_processors),
-	    cmocka_unit_test(agrees_with_a_model),
+	    cmocka_unit_test(decodes),          cmocka_unit_test(refuses),
+	    cmocka_unit_test(names_processors), cmocka_unit_test(agrees_with_a_model),
+	    cmocka_unit_test(messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
