@@ -42,7 +42,7 @@ static void sort(struct range *ranges, uint32_t count)
 	}
 }
 
-int pool_alloc(struct memmap *pool, uint64_t size, struct range *ranges, uint32_t max)
+int pool_take(struct memmap *pool, uint64_t size, struct range *ranges, uint32_t max)
 {
 	uint32_t count = 0;
 	int error = -ENOMEM;
@@ -68,11 +68,11 @@ int pool_alloc(struct memmap *pool, uint64_t size, struct range *ranges, uint32_
 	return count;
 undo:
 	/* Merging back needs no more entries than there were. */
-	pool_free(pool, ranges, count);
+	pool_give(pool, ranges, count);
 	return error;
 }
 
-int pool_free(struct memmap *pool, const struct range *ranges, uint32_t count)
+int pool_give(struct memmap *pool, const struct range *ranges, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (!memmap_contains(pool, ranges[i].base, ranges[i].size, MEM_RESERVED))

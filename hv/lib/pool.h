@@ -21,9 +21,9 @@ int pool_add(struct memmap *pool, uint64_t base, uint64_t size);
  * Takes `size` bytes, a multiple of the unit, in as few ranges as possible, at most `max`, ascending.
  * Returns their number; or -EINVAL, -ENOMEM (nothing is then taken), -ENOSPC.
  */
-int pool_alloc(struct memmap *pool, uint64_t size, struct range *ranges, uint32_t max);
+int pool_take(struct memmap *pool, uint64_t size, struct range *ranges, uint32_t max);
 
 /* Gives ranges back. Returns 0, or -EINVAL when a part of them is not in use: nothing is changed. */
-int pool_free(struct memmap *pool, const struct range *ranges, uint32_t count);
+int pool_give(struct memmap *pool, const struct range *ranges, uint32_t count);
 
 #endif

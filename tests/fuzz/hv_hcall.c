@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Input: calls of 40 bytes (number, which arguments are handles, four arguments), carried out on a
- * model of the hypervisor: whatever passes the checks must keep its domains apart.
+ * Input: calls of 40 bytes (number, which arguments are made meaningful, four arguments), carried out
+ * on a model of the hypervisor: whatever passes the checks must keep its domains apart.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,52 +18,95 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MB     (1ull << 20)
 #define CALL   40
 
-struct machine {
-	struct hcall_domain domain[PLACES];
-	struct hcall_core core[CORES];
-	struct memmap pool;
+struct domain {
+	enum domain_state state;
+	uint32_t generation;
+	char name[IX_NAME_LEN];
+	uint32_t ncores, nmem;
+	uint32_t apic_id[IX_MAX_CORES];
+	struct ix_range mem[IX_MAX_MEM];
 };
 
-static void check_invariants(const struct machine *m)
+static struct {
+	struct domain domain[PLACES];
+	int owner[CORES]; /* place of the domain that runs there, or LINUX or NOBODY */
+	struct memmap pool;
+} m;
+
+enum {
+	LINUX = -1,
+	NOBODY = -2
+};
+
+static uint64_t handle_of(unsigned int place)
+{
+	return (uint64_t)m.domain[place].generation << 8 | (place + 1);
+}
+
+static bool core_exists(void *ctx, uint32_t apic_id)
+{
+	(void)ctx;
+	return apic_id < CORES;
+}
+
+static bool has_cores(const struct domain *d)
+{
+	for (uint32_t i = 0; i < d->ncores; i++)
+		if (m.owner[d->apic_id[i]] != NOBODY)
+			return false;
+	return true;
+}
+
+static uint32_t describe(struct hcall_domain out[PLACES])
+{
+	uint32_t n = 0;
+
+	for (unsigned int i = 0; i < PLACES; i++) {
+		const struct domain *d = &m.domain[i];
+
+		if (d->state != DOMAIN_NONE)
+			out[n++] = (struct hcall_domain){handle_of(i), d->state, d->name,
+							 d->mem,       d->nmem,  has_cores(d)};
+	}
+	return n;
+}
+
+static void check_invariants(void)
 {
 	uint64_t used = 0;
 
 	for (unsigned int i = 0; i < PLACES; i++) {
-		const struct hcall_domain *a = &m->domain[i];
+		const struct domain *d = &m.domain[i];
 
-		if (a->state == DOMAIN_FREE)
+		if (d->state == DOMAIN_NONE)
 			continue;
-		for (uint32_t k = 0; k < a->nmem; k++)
-			used += a->mem[k].size;
-		for (uint32_t k = 0; k < a->ncores; k++)
-			for (unsigned int c = 0; c < CORES; c++)
-				if (m->core[c].apic_id == a->apic_id[k] &&
-				    (m->core[c].boot ||
-				     (a->state == DOMAIN_RUNNING && m->core[c].of_linux)))
-					abort();
-		for (unsigned int j = 0; j < i; j++) {
-			const struct hcall_domain *b = &m->domain[j];
-
-			if (b->state == DOMAIN_FREE)
-				continue;
-			for (uint32_t k = 0; k < a->ncores; k++)
-				for (uint32_t l = 0; l < b->ncores; l++)
-					if (a->apic_id[k] == b->apic_id[l])
-						abort();
-			if (!strcmp(a->name, b->name))
+		if (d->state >= DOMAIN_STATES || !d->ncores || !d->nmem ||
+		    strnlen(d->name, IX_NAME_LEN) == IX_NAME_LEN)
+			abort();
+		for (uint32_t k = 0; k < d->nmem; k++)
+			used += d->mem[k].size;
+		for (uint32_t k = 0; k < d->ncores; k++)
+			if ((m.owner[d->apic_id[k]] == (int)i) != (d->state == DOMAIN_RUNNING))
 				abort();
-		}
+		for (unsigned int j = 0; j < i; j++)
+			if (m.domain[j].state != DOMAIN_NONE && !strcmp(d->name, m.domain[j].name))
+				abort();
 	}
-	if (used != memmap_total(&m->pool, MEM_RESERVED))
+	if (used != memmap_total(&m.pool, MEM_RESERVED))
 		abort();
 }
 
-static void create(struct machine *m, struct hcall_domain *d, const struct ix_create *c)
+static void create(const struct ix_create *c)
 {
 	struct range ranges[IX_MAX_MEM];
-	int n = pool_alloc(&m->pool, c->memory, ranges, IX_MAX_MEM);
+	struct domain *d = NULL;
+	int n;
 
-	if (n < 0)
+	for (unsigned int i = 0; i < PLACES && !d; i++)
+		if (m.domain[i].state == DOMAIN_NONE)
+			d = &m.domain[i];
+	n = d ? pool_take(&m.pool, c->memory, ranges, IX_MAX_MEM) : 0;
+	if (n <= 0)
 		return;
 	d->generation++;
 	d->state = DOMAIN_STOPPED;
@@ -71,60 +114,63 @@ static void create(struct machine *m, struct hcall_domain *d, const struct ix_cr
 	d->ncores = c->ncores;
 	memcpy(d->apic_id, c->apic_id, sizeof(d->apic_id));
 	d->nmem = n;
-	d->ndevices = 0;
 	for (int i = 0; i < n; i++)
 		d->mem[i] = (struct ix_range){ranges[i].base, ranges[i].size};
 }
 
-static void destroy(struct machine *m, struct hcall_domain *d)
+static void set_owner(const struct domain *d, int owner)
 {
-	struct range ranges[IX_MAX_MEM];
-
-	for (uint32_t i = 0; i < d->nmem; i++)
-		ranges[i] = (struct range){d->mem[i].base, d->mem[i].size};
-	if (pool_free(&m->pool, ranges, d->nmem))
-		abort();
-	d->state = DOMAIN_FREE;
+	for (uint32_t i = 0; i < d->ncores; i++)
+		m.owner[d->apic_id[i]] = owner;
 }
 
-static void carry_out(struct machine *m, const struct hcall *call, int place)
+static void carry_out(const struct ix_slot *call)
 {
-	struct hcall_domain *d = &m->domain[place];
+	struct domain *d = &m.domain[(call->arg[0] & 0xff) - 1];
+	struct range ranges[IX_MAX_MEM];
+	struct ix_create c;
 
 	switch (call->op) {
 	case IX_CALL_CORE_GIVE:
+		if (m.owner[call->arg[0]] == LINUX && call->arg[0])
+			m.owner[call->arg[0]] = NOBODY;
+		return;
 	case IX_CALL_CORE_TAKE:
-		for (unsigned int i = 0; i < CORES; i++)
-			if (m->core[i].apic_id == call->arg[0])
-				m->core[i].of_linux = call->op == IX_CALL_CORE_TAKE;
-		break;
+		if (m.owner[call->arg[0]] == NOBODY)
+			m.owner[call->arg[0]] = LINUX;
+		return;
 	case IX_CALL_CREATE:
-		if (d->state != DOMAIN_FREE)
-			abort();
-		create(m, d, &call->create);
-		break;
-	case IX_CALL_ASSIGN:
-		d->ndevices++;
-		break;
+		memcpy(&c, call->data, sizeof(c));
+		create(&c);
+		return;
 	case IX_CALL_WRITE:
-		if (!domain_has_memory(d, call->arg[1], call->arg[3]) ||
+		if (!domain_memory_has(d->mem, d->nmem, call->arg[1], call->arg[3]) ||
 		    call->arg[3] > IX_BULK_SIZE)
 			abort();
-		break;
+		return;
 	case IX_CALL_START:
-		d->state = domain_next(d->state, EVENT_START);
+		if (!has_cores(d))
+			abort();
+		set_owner(d, d - m.domain);
 		break;
 	case IX_CALL_STOP:
-		d->state = domain_next(d->state, call->arg[7] & 1 ? EVENT_STOP : EVENT_EXIT);
+		set_owner(d, NOBODY);
 		break;
 	case IX_CALL_DESTROY:
-		destroy(m, d);
+		for (uint32_t i = 0; i < d->nmem; i++)
+			ranges[i] = (struct range){d->mem[i].base, d->mem[i].size};
+		if (pool_give(&m.pool, ranges, d->nmem))
+			abort();
 		break;
+	default:
+		return;
 	}
+	d->state = domain_state_after(d->state, call->op);
 }
 
-static void fill_slot(struct ix_slot *slot, const uint8_t *data, const struct machine *m)
+static void fill_slot(struct ix_slot *slot, const uint8_t *data)
 {
+	const struct domain *d = &m.domain[data[5] % PLACES];
 	struct ix_create create = {.memory = (1 + data[8] % 8) * 2 * MB, .ncores = data[9] % 4};
 
 	memset(slot, 0, sizeof(*slot));
@@ -134,12 +180,11 @@ static void fill_slot(struct ix_slot *slot, const uint8_t *data, const struct ma
 	for (int i = 0; i < 4; i++)
 		slot->arg[i] = get_le64(data, 8 + 8 * i);
 	if (data[4] & 1)
-		slot->arg[0] =
-		    domain_handle(data[5] % PLACES, m->domain[data[5] % PLACES].generation);
+		slot->arg[0] = handle_of(data[5] % PLACES);
 	if (data[4] & 2)
 		slot->arg[1] = IX_KERNEL_BASE;
 	if (data[4] & 4)
-		slot->arg[2] = slot->arg[3] = m->domain[data[5] % PLACES].mem[0].base;
+		slot->arg[2] = slot->arg[3] = d->mem[0].base;
 	if (data[4] & 8)
 		slot->arg[0] %= CORES;
 	create.name[0] = 'a' + data[10] % 4;
@@ -151,31 +196,29 @@ static void fill_slot(struct ix_slot *slot, const uint8_t *data, const struct ma
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct machine m;
 	static struct ix_slot slot;
-	const struct hcall_env env = {m.domain, PLACES, m.core, CORES};
 
 	memset(&m, 0, sizeof(m));
 	for (unsigned int i = 0; i < CORES; i++)
-		m.core[i] = (struct hcall_core){i, i < 3, i == 0};
+		m.owner[i] = i < 3 ? LINUX : NOBODY;
 	pool_add(&m.pool, 64 * MB, 16 * MB);
 	pool_add(&m.pool, 128 * MB, 8 * MB);
 
 	for (; size >= CALL; data += CALL, size -= CALL) {
-		struct hcall call;
+		const struct domain *d = &m.domain[data[5] % PLACES];
+		struct hcall_domain domains[PLACES];
+		const struct hcall_env env = {domains, describe(domains), core_exists, NULL};
 		const char *why;
-		int place;
+		int error;
 
-		fill_slot(&slot, data, &m);
-		hcall_copy(&call, &slot);
-		memset(&slot, data[6], sizeof(slot)); /* too late to matter */
-		place = hcall_check(&env, &call, &why);
-		if (place >= PLACES || (place < 0) != (*why != '\0'))
+		fill_slot(&slot, data);
+		error = hcall_check(&env, &slot, &why);
+		if (error > 0 || !error != !*why)
 			abort();
-		if (place >= 0)
-			carry_out(&m, &call, place);
-		gcall_check(&m.domain[data[5] % PLACES], 0x100 + data[7] % 9, call.arg);
-		check_invariants(&m);
+		if (!error)
+			carry_out(&slot);
+		gcall_check(d->mem, d->nmem, 0x100 + data[7] % 9, slot.arg);
+		check_invariants();
 	}
 	return 0;
 }
