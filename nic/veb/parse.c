@@ -78,6 +78,7 @@ static int parse_ip4(struct veb_frame *fr)
 	fr->ptype |= VF_RX_PTYPE_IP4 | (hlen > 20 ? VF_RX_PTYPE_IP4OPT : 0);
 	fr->frag = be16(ip + 6) & 0x3fff; /* more fragments, or an offset */
 	fr->l4 = fr->l3 + hlen;
+	fr->l4_end = fr->l3 + total;
 	return ip[9];
 }
 
@@ -89,6 +90,7 @@ static int parse_ip6(struct veb_frame *fr)
 
 	if (room < 40 || ip[0] >> 4 != 6 || be16(ip + 4) + 40 > room)
 		return -1;
+	room = be16(ip + 4) + 40; /* extension headers lie in the packet, not in padding */
 	fr->ip6 = true;
 	fr->ptype |= VF_RX_PTYPE_IP6;
 	next = ip[6];
@@ -107,6 +109,7 @@ static int parse_ip6(struct veb_frame *fr)
 		off += 8 + 8 * ip[off + 1];
 	}
 	fr->l4 = fr->l3 + off;
+	fr->l4_end = fr->l3 + room;
 	return next;
 }
 
@@ -132,7 +135,7 @@ void veb_parse(const struct veb *v, struct veb_frame *fr)
 	int proto = -1;
 
 	fr->tagged = fr->ip4 = fr->ip6 = fr->frag = fr->tcp = fr->udp = false;
-	fr->ptype = fr->rss_type = fr->hash = fr->tci = fr->l4 = 0;
+	fr->ptype = fr->rss_type = fr->hash = fr->tci = fr->l4 = fr->l4_end = 0;
 	fr->l3 = ETH_LEN;
 	type = be16(fr->data + 12);
 	if (type == ETHERTYPE_TAG && fr->len >= ETH_LEN + VEB_TAG_LEN) {
@@ -145,7 +148,7 @@ void veb_parse(const struct veb *v, struct veb_frame *fr)
 		proto = parse_ip4(fr);
 	else if (type == ETHERTYPE_IP6)
 		proto = parse_ip6(fr);
-	l4_room = fr->l4 && fr->l4 < fr->len ? fr->len - fr->l4 : 0;
+	l4_room = fr->l4 < fr->l4_end ? fr->l4_end - fr->l4 : 0;
 	if (!fr->frag && proto == PROTO_TCP && l4_room >= 20) {
 		fr->tcp = true;
 		fr->ptype |= VF_RX_PTYPE_TCP;
@@ -157,16 +160,6 @@ void veb_parse(const struct veb *v, struct veb_frame *fr)
 	}
 	if (fr->ip4 || fr->ip6)
 		hash(v, fr);
-}
-
-/* Length of the L4 part by the IP header, so that padding is left out. */
-static uint32_t l4_len(const struct veb_frame *fr)
-{
-	const uint8_t *ip = fr->data + fr->l3;
-
-	if (fr->ip4)
-		return be16(ip + 2) - (fr->l4 - fr->l3);
-	return be16(ip + 4) + 40 - (fr->l4 - fr->l3);
 }
 
 void veb_verify(struct veb_frame *fr)
@@ -182,9 +175,7 @@ void veb_verify(struct veb_frame *fr)
 		return;
 	if (fr->udp && fr->ip4 && be16(l4 + 6) == 0)
 		return; /* none was sent: nothing to say */
-	len = l4_len(fr);
-	if (fr->l4 + len > fr->len || len < (fr->tcp ? 20 : 8))
-		return;
+	len = fr->l4_end - fr->l4;
 	sum = veb_sum(ip + (fr->ip4 ? 12 : 8), fr->ip4 ? 8 : 32, 0);
 	sum += (fr->tcp ? PROTO_TCP : PROTO_UDP) + len;
 	fr->l4_ok = veb_fold(veb_sum(l4, len, sum)) == 0xffff;

@@ -264,7 +264,8 @@ static bool interpret(struct packet *p)
 	p->l4len = ctx[1] >> VF_CTX_L4LEN & 0xff;
 	p->mss = ctx[1] >> VF_CTX_MSS & 0xffff;
 	hdr = p->maclen + p->iplen;
-	if (p->maclen < 14 || hdr > p->len)
+	/* Linux names a context without lengths for packets it knows nothing about. */
+	if (((tse || p->ixsm || p->txsm) && p->maclen < 14) || hdr > p->len)
 		return false;
 	if (p->ixsm && p->iplen < 20)
 		return false;

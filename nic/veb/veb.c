@@ -194,21 +194,6 @@ static uint64_t next(const struct veb *v, uint64_t now)
 	return first;
 }
 
-uint64_t veb_poll(struct veb *v, uint64_t now)
-{
-	uint64_t at;
-
-	lock(v);
-	for (unsigned i = 0; i < v->nvfs; i++) {
-		if (v->tx_pending & 1ull << i)
-			veb_transmit(v, &v->vf[i], now);
-		veb_irq_evaluate(v, &v->vf[i], now);
-	}
-	at = next(v, now);
-	unlock(v);
-	return at;
-}
-
 uint64_t veb_next(struct veb *v, uint64_t now)
 {
 	uint64_t at;
@@ -217,6 +202,19 @@ uint64_t veb_next(struct veb *v, uint64_t now)
 	at = next(v, now);
 	unlock(v);
 	return at;
+}
+
+uint64_t veb_poll(struct veb *v, uint64_t now)
+{
+	/* One function per turn of the lock, so that others get theirs in between. */
+	for (unsigned i = 0; i < v->nvfs; i++) {
+		lock(v);
+		if (v->tx_pending & 1ull << i)
+			veb_transmit(v, &v->vf[i], now);
+		veb_irq_evaluate(v, &v->vf[i], now);
+		unlock(v);
+	}
+	return veb_next(v, now);
 }
 
 unsigned veb_wire_input(struct veb *v, const void *frame, size_t len, uint64_t now)

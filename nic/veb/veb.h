@@ -104,7 +104,8 @@ struct veb_frame {
 	bool l4_ok, l4_bad;
 	uint32_t ptype; /* VF_RX_PTYPE_ */
 	uint32_t rss_type, hash;
-	uint32_t l3, l4; /* offsets; l4 is 0 if there is no TCP or UDP header */
+	uint32_t l3, l4; /* offsets; l4 is 0 if there is no whole TCP or UDP header */
+	uint32_t l4_end; /* where the IP packet ends; padding may follow */
 };
 
 static inline unsigned veb_index(const struct veb *v, const struct veb_vf *f)

@@ -109,7 +109,7 @@ static void descriptor(struct input *in)
 
 	if (kind & 1) {
 		d[0] = take(in, 4);
-		d[1] |= VF_TX_CTX | (uint64_t)take(in, 4) << 32 | (kind & 6) << 10;
+		d[1] |= VF_TX_CTX | (uint64_t)take(in, 4) << 32 | (kind & 7) << 10;
 	} else {
 		d[1] |= VF_TX_DATA | VF_TX_IFCS | VF_TX_CC | (uint64_t)len << VF_TX_PAYLEN | len;
 		d[1] |= (kind & 2 ? VF_TX_EOP | VF_TX_RS : 0) | (kind & 4 ? VF_TX_TSE : 0) |
@@ -181,6 +181,10 @@ static void operate(struct veb *v, struct input *in, uint64_t *now)
 	case 13:
 		for (val = 0; val < sizeof(block); val++)
 			block[val] = take(in, 1);
+		if (op & 0x10) /* to function 1, and IP */
+			memcpy(block, (uint8_t[]){2, 0, 0, 0, 0, 1}, 6);
+		if (op & 0x20)
+			memcpy(block + 12, op & 0x40 ? "\x86\xdd\x60" : "\x08\x00\x45", 3);
 		veb_wire_input(v, block, take(in, 1) % sizeof(block), *now);
 		break;
 	case 14: /* the PF's side */

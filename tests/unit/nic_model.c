@@ -561,10 +561,21 @@ static void model_21_receive_offloads(void **state)
 	s = from_wire(b, &rx, f, len);
 	assert_int_equal(s & (VF_RX_IPCS | VF_RX_L4CS), VF_RX_IPCS);
 	assert_int_equal(rx.desc[5].q[0] & 0xffff, VF_RX_PTYPE_IP4 | VF_RSSTYPE_IP4);
+	/* IPv6 whose extension header is longer than the packet says it is: no more is believed. */
+	memset(f, 0, sizeof(f));
+	bed_eth(f, bed_mac[1], bed_mac[0], 0x86dd, 14);
+	f[14] = 0x60;
+	f[19] = 10; /* payload */
+	f[55] = 8;  /* of which the hop-by-hop header takes 72, then TCP */
+	f[54] = 6;
+	s = from_wire(b, &rx, f, 200);
+	assert_int_equal(s & all, 0);
+	assert_int_equal(rx.desc[6].q[0] & 0xffff,
+			 VF_RX_PTYPE_IP6 | VF_RX_PTYPE_IP6EXT | VF_RSSTYPE_IP6);
 	/* No IP at all. */
 	bed_eth(f, bed_mac[1], bed_mac[0], 0x88b5, 60);
 	assert_int_equal(from_wire(b, &rx, f, 60) & (all | VF_RX_LB), 0);
-	assert_int_equal(rx.desc[6].q[0], 0);
+	assert_int_equal(rx.desc[7].q[0], 0);
 }
 
 /* Puts a context and one data descriptor of `len` bytes, lying in tx->buf, and rings. */
