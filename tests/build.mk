@@ -10,3 +10,12 @@ $(BUILD)/test/vmx-probe.iso: tests/ixtest/vmx_probe.S tests/build.mk | $(DEPS)
 	printf 'multiboot /boot/vmx-probe\nboot\n' >$(BUILD)/test/vmx-probe/boot/grub/grub.cfg
 	grub-mkrescue -o $@ -d /usr/lib/grub/i386-pc --install-modules="multiboot normal iso9660 biosdisk" \
 		--locales= --themes= --fonts= $(BUILD)/test/vmx-probe >$(BUILD)/test/vmx-probe.log 2>&1
+
+# The guest that tests the walls around a domain (tests/linux/domains.sh).
+PROBE_OBJ := $(call objs,guest,tests/domains/start.S tests/domains/probe.c)
+ALL += $(BUILD)/test/probe.elf
+$(BUILD)/test/probe.elf: $(PROBE_OBJ) tests/domains/probe.lds
+	@mkdir -p $(@D)
+	ld -nostdlib -z max-page-size=4096 --no-warn-rwx-segments --build-id=none \
+		-T tests/domains/probe.lds -o $@ $(PROBE_OBJ)
+INITRAMFS += $(BUILD)/test/probe.elf=tests/probe.elf

@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Linux as the control VM: looks at it and works it. One line `test: NAME ok|FAILED|skipped [why]` each.
-report() { # name, status
-	if [ "$2" -eq 0 ]; then echo "test: $1 ok"; else echo "test: $1 FAILED"; fi
-}
+# Linux as the control VM: looks at it and works it. One line `test: NAME ok|FAILED` each.
+# shellcheck source=/dev/null
+. /tests/lib.sh
 
 echo "test: cpus $(grep -c ^processor /proc/cpuinfo)"
 echo "test: dmesg begin"

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The probe guest: a dataplane kernel that does one thing, named by its first argument, to test the
+ * walls around a domain. Core 0 does it; all cores say hello.
+ *
+ *   hello      exits with status 7
+ *   beat       prints a line every 50 ms of its clock, for ever
+ *   poll:N     N rounds of a loop with the local APIC's timer running; then waits
+ *   spin       an endless loop with interrupts off
+ *   read:A write:A exec:A   touches physical address A
+ *   crash:N    ends badly, in way N of crash()
+ *   msrs ports calls icr    tries all MSRs, ports, a million calls, interrupts to others; then exits
+ */
+#include <ix/bootinfo.h>
+
+#define WINDOW         0xffff900000000000ull /* where map() shows other memory */
+#define IA32_APIC_BASE 0x1b
+#define X2APIC_SVR     0x80f
+#define X2APIC_ICR     0x830
+#define X2APIC_TIMER   0x832
+#define X2APIC_COUNT   0x838
+#define X2APIC_DIVIDE  0x83e
+#define VECTOR_TIMER   0x40
+#define CODE           8
+
+void probe_main(const struct ix_bootinfo *boot, uint64_t core);
+extern void fault(void), fault_with_code(void), timer(void);
+extern volatile uint64_t resume, faults, ticks;
+
+/* Kept by the handlers in start.S. */
+volatile uint64_t resume, faults, ticks;
+
+static const struct ix_bootinfo *info;
+static volatile uint32_t lock;
+static char line[256];
+static uint64_t page_table[2][512] __attribute__((aligned(4096)));
+static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff};
+static struct {
+	uint64_t low, high;
+} idt[256];
+
+static int64_t call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	int64_t result;
+
+	asm volatile("vmcall"
+		     : "=a"(result)
+		     : "a"(number), "D"(a), "S"(b), "d"(c), "c"(d)
+		     : "memory");
+	return result;
+}
+
+static uint64_t physical(const volatile void *p)
+{
+	return info->kernel_base + ((uint64_t)p - IX_KERNEL_BASE);
+}
+
+static char *put_number(char *p, uint64_t v, unsigned int base)
+{
+	char digits[24];
+	int n = 0;
+
+	do
+		digits[n++] = "0123456789abcdef"[v % base];
+	while (v /= base);
+	while (n)
+		*p++ = digits[--n];
+	return p;
+}
+
+/* %u and %x of 64-bit values only. */
+static void say(const char *format, uint64_t a, uint64_t b)
+{
+	char *p = line;
+
+	while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE))
+		asm volatile("pause");
+	for (const char *prefix = "probe: "; *prefix;)
+		*p++ = *prefix++;
+	for (; *format && p < line + sizeof(line) - 32; format++) {
+		if (*format != '%') {
+			*p++ = *format;
+			continue;
+		}
+		format++;
+		p = put_number(p, a, *format == 'x' ? 16 : 10);
+		a = b;
+	}
+	*p++ = '\n';
+	call(IX_GCALL_CONSOLE, physical(line), (uint64_t)(p - line), 0, 0);
+	__atomic_store_n(&lock, 0, __ATOMIC_RELEASE);
+}
+
+static uint64_t tsc(void)
+{
+	uint32_t low, high;
+
+	asm volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static void wrmsr(uint32_t msr, uint64_t value)
+{
+	asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"(value >> 32) : "memory");
+}
+
+/* As above, but a fault is survived: true if there was none. */
+static int try_wrmsr(uint32_t msr, uint64_t value)
+{
+	uint64_t before = faults;
+
+	asm volatile("lea 1f(%%rip), %%r8; mov %%r8, resume(%%rip); wrmsr; 1:"
+		     :
+		     : "c"(msr), "a"((uint32_t)value), "d"(value >> 32)
+		     : "r8", "memory");
+	return faults == before;
+}
+
+static int try_rdmsr(uint32_t msr, uint64_t *value)
+{
+	uint64_t before = faults;
+	uint32_t low = 0, high = 0;
+
+	asm volatile("lea 1f(%%rip), %%r8; mov %%r8, resume(%%rip); rdmsr; 1:"
+		     : "+a"(low), "+d"(high)
+		     : "c"(msr)
+		     : "r8", "memory");
+	*value = (uint64_t)high << 32 | low;
+	return faults == before;
+}
+
+static int try_in(uint16_t port)
+{
+	uint64_t before = faults;
+	uint8_t value = 0;
+
+	asm volatile("lea 1f(%%rip), %%r8; mov %%r8, resume(%%rip); inb %1, %0; 1:"
+		     : "+a"(value)
+		     : "d"(port)
+		     : "r8", "memory");
+	return faults == before;
+}
+
+static int try_out(uint16_t port)
+{
+	uint64_t before = faults;
+
+	asm volatile("lea 1f(%%rip), %%r8; mov %%r8, resume(%%rip); outb %0, %1; 1:"
+		     :
+		     : "a"((uint8_t)0), "d"(port)
+		     : "r8", "memory");
+	return faults == before;
+}
+
+static void set_gate(unsigned int vector, void (*handler)(void))
+{
+	uint64_t at = (uint64_t)handler;
+
+	idt[vector].low = (at & 0xffff) | CODE << 16 | 0x8e00ull << 32 | (at >> 16 & 0xffff) << 48;
+	idt[vector].high = at >> 32;
+}
+
+static void load_tables(void)
+{
+	struct __attribute__((packed)) {
+		uint16_t limit;
+		uint64_t base;
+	} g = {sizeof(gdt) - 1, (uint64_t)gdt}, i = {sizeof(idt) - 1, (uint64_t)idt};
+
+	set_gate(6, fault);
+	set_gate(13, fault_with_code);
+	set_gate(VECTOR_TIMER, timer);
+	asm volatile("lgdt %0; lidt %1" : : "m"(g), "m"(i));
+}
+
+static uint64_t read_cr3(void)
+{
+	uint64_t v;
+
+	asm volatile("mov %%cr3, %0" : "=r"(v));
+	return v;
+}
+
+/* Shows the 2 MB around a physical address at WINDOW, executable; returns where the address is. */
+static volatile uint64_t *map(uint64_t pa)
+{
+	uint64_t *root = (uint64_t *)(IX_DIRECT_BASE + (read_cr3() & ~0xfffull));
+
+	page_table[1][0] = (pa & ~0x1fffffull) | 0x83;
+	page_table[0][0] = physical(page_table[1]) | 3;
+	root[WINDOW >> 39 & 511] = physical(page_table[0]) | 3;
+	asm volatile("mov %0, %%cr3" : : "r"(read_cr3()) : "memory");
+	return (volatile uint64_t *)(WINDOW + (pa & 0x1ffff8));
+}
+
+static void crash(uint64_t way)
+{
+	asm volatile("lidt %0"
+		     :
+		     : "m"((const uint64_t[2]){0})); /* so every fault is a triple one */
+	switch (way) {
+	case 1:
+		asm volatile("ud2");
+		break;
+	case 2:
+		asm volatile("movq $0, 0");
+		break;
+	case 3:
+		asm volatile("xor %%ecx, %%ecx; div %%ecx" : : : "eax", "ecx", "edx");
+		break;
+	case 4:
+		asm volatile("int3");
+		break;
+	case 5:
+		asm volatile("mov $0x1000, %rsp; push %rax");
+		break;
+	case 6:
+		asm volatile("mov %0, %%cr3" : : "r"(0x100000ull)); /* page tables in Linux */
+		break;
+	case 7:
+		asm volatile("mov %%cr0, %%rax; btr $31, %%rax; mov %%rax, %%cr0" : : : "rax");
+		break;
+	case 8:
+		asm volatile("mov %%cr4, %%rax; bts $13, %%rax; mov %%rax, %%cr4" : : : "rax");
+		break;
+	case 9:
+		call(IX_GCALL_PANIC, 0x1000, 50, 0, 0);
+		break;
+	case 10:
+		call(IX_GCALL_PANIC, physical("the probe is tired"), 18, 0, 0);
+		break;
+	case 11:
+		asm volatile("outb %0, %1" : : "a"((uint8_t)6), "Nd"((uint16_t)0xcf9));
+		asm volatile("ud2");
+		break;
+	default:
+		wrmsr(0x3a, 5); /* IA32_FEATURE_CONTROL */
+		asm volatile("ud2");
+	}
+}
+
+static void sweep_msrs(void)
+{
+	uint64_t readable = 0, writable = 0, value;
+
+	for (uint32_t i = 0; i < 0x4000; i++) {
+		uint32_t msr = i < 0x2000 ? i : 0xc0000000 + (i - 0x2000);
+
+		if (!try_rdmsr(msr, &value))
+			continue;
+		readable++;
+		/* What it may read, it may write back, or not. */
+		if ((msr < 0x800 || msr > 0x8ff) && try_wrmsr(msr, value))
+			writable++;
+	}
+	say("%u MSRs readable, %u writable", readable, writable);
+	readable = (uint64_t)try_rdmsr(0x12345678, &value) + (uint64_t)try_wrmsr(0x3a, 5) +
+		   (uint64_t)try_wrmsr(0x79, 0) + (uint64_t)try_wrmsr(0x200, 0) +
+		   (uint64_t)try_wrmsr(IA32_APIC_BASE, 0xfee00000);
+	say("%u forbidden MSRs taken", readable, 0);
+}
+
+static void sweep_ports(void)
+{
+	uint64_t in = 0, out = 0;
+
+	for (uint32_t port = 0; port < 0x10000; port++) {
+		in += (uint64_t)try_in((uint16_t)port);
+		out += (uint64_t)try_out((uint16_t)port);
+	}
+	say("%u ports readable, %u writable", in, out);
+}
+
+/* Whatever a core may aim at others: INIT, SIPI, NMI, SMI, fixed; one target, shorthands, logical. */
+static void attack_cores(void)
+{
+	static const uint32_t forms[] = {0x500, 0x4500, 0x600, 0x6ff, 0x400, 0x200, 0x30, 0x80};
+	uint64_t taken = 0, tried = 0;
+
+	for (uint64_t to = 0; to < 16; to++)
+		for (uint32_t shorthand = 0; shorthand < 4; shorthand++)
+			for (unsigned int i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+				/* Logical or physical; not to itself by shorthand. */
+				if (shorthand == 1)
+					continue;
+				tried += 2;
+				taken += (uint64_t)try_wrmsr(X2APIC_ICR,
+							     to << 32 | shorthand << 18 | forms[i]);
+				taken += (uint64_t)try_wrmsr(
+				    X2APIC_ICR, to << 32 | shorthand << 18 | 1 << 11 | forms[i]);
+			}
+	say("%u interrupt commands tried, %u not refused", tried, taken);
+}
+
+static void fuzz_calls(void)
+{
+	uint64_t seed = 88172645463325252ull, refused = 0, r[5];
+
+	for (uint32_t n = 0; n < 1000000; n++) {
+		for (unsigned int i = 0; i < 5; i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			r[i] = seed >> (seed & 31) >> (seed >> 5 & 31);
+		}
+		r[0] = r[0] & 1 ? 0xf8 + (r[0] >> 1 & 31) : r[0];
+		/* Not those that end the domain, nor those that fill the consoles and event rings. */
+		if (r[0] >= IX_GCALL_CONSOLE && r[0] <= IX_GCALL_EVENT) {
+			if (r[0] != IX_GCALL_STATS && r[0] != IX_GCALL_CONSOLE)
+				continue;
+			r[1] &= ~info->mem[0].base; /* not its own memory */
+		}
+		refused += call(r[0], r[1], r[2], r[3], r[4]) < 0;
+	}
+	say("a million calls made, %u refused", refused, 0);
+}
+
+static void poll(uint64_t rounds)
+{
+	uint64_t begin = tsc();
+
+	if (info->flags & IX_BOOT_X2APIC) {
+		wrmsr(X2APIC_SVR, 0x1ff);
+		wrmsr(X2APIC_DIVIDE, 0xb); /* by 1 */
+		wrmsr(X2APIC_TIMER, 1 << 17 | VECTOR_TIMER);
+		wrmsr(X2APIC_COUNT, info->tsc_khz * 10 + 1);
+		asm volatile("sti");
+	}
+	say("polling", 0, 0);
+	for (uint64_t n = rounds; n; n--)
+		asm volatile("" : "+r"(n));
+	asm volatile("cli");
+	say("polled %u rounds, %u timer interrupts", rounds, ticks);
+	say("it took %u ticks of the TSC", tsc() - begin, 0);
+	for (;;)
+		asm volatile("sti; hlt; cli");
+}
+
+static void beat(void)
+{
+	uint64_t next = tsc();
+
+	for (uint64_t n = 1;; n++) {
+		next += info->tsc_khz * 50;
+		while (tsc() < next)
+			asm volatile("pause");
+		say("beat %u", n, 0);
+	}
+}
+
+/* The first argument, behind the program's name. */
+static const char *argument(void)
+{
+	const char *p = (const char *)(IX_DIRECT_BASE + info->args.base);
+	const char *end = p + info->args.size;
+
+	while (p < end && *p)
+		p++;
+	return p + 1 < end ? p + 1 : "";
+}
+
+static uint64_t parameter(const char *p)
+{
+	uint64_t v = 0, base = 10;
+
+	while (*p && *p != ':')
+		p++;
+	if (*p)
+		p++;
+	if (p[0] == '0' && p[1] == 'x') {
+		base = 16;
+		p += 2;
+	}
+	for (; *p; p++)
+		v = v * base + (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+	return v;
+}
+
+static int is(const char *a, const char *b)
+{
+	for (; *b; a++, b++)
+		if (*a != *b)
+			return 0;
+	return !*a || *a == ':';
+}
+
+static void act(const char *role)
+{
+	if (is(role, "beat"))
+		beat();
+	else if (is(role, "poll"))
+		poll(parameter(role));
+	else if (is(role, "spin"))
+		for (;;)
+			asm volatile("");
+	else if (is(role, "read"))
+		say("read %x", *map(parameter(role)), 0);
+	else if (is(role, "write"))
+		*map(parameter(role)) = 0x5a5a5a5a;
+	else if (is(role, "exec"))
+		((void (*)(void))map(parameter(role)))();
+	else if (is(role, "crash"))
+		crash(parameter(role));
+	else if (is(role, "msrs"))
+		sweep_msrs();
+	else if (is(role, "ports"))
+		sweep_ports();
+	else if (is(role, "calls"))
+		fuzz_calls();
+	else if (is(role, "icr"))
+		attack_cores();
+}
+
+void probe_main(const struct ix_bootinfo *boot, uint64_t core)
+{
+	const char *role;
+
+	info = boot;
+	say("core %u of %u is here", core, boot->ncores);
+	if (core)
+		for (;;)
+			asm volatile("hlt");
+	load_tables();
+	role = argument();
+	act(role);
+	say("done", 0, 0);
+	call(IX_GCALL_EXIT, 7, 0, 0, 0);
+}

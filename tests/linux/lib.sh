@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# For the scripts beside it: `. /tests/lib.sh`.
+
+report() { # name, status[, why]
+	if [ "$2" -eq 0 ]; then echo "test: $1 ok"; else echo "test: $1 FAILED ${3:-}"; fi
+}
+
+check() { # name, command...
+	name=$1
+	shift
+	"$@"
+	report "$name" $? "$*"
+}
+
+# Starts ixcpd and waits until it serves.
+control() {
+	ixcpd &
+	for _ in $(seq 200); do
+		ixctl version >/dev/null 2>&1 && return 0
+		usleep 20000
+	done
+	echo "test: ixcpd does not serve"
+	return 1
+}
+
+# One member of a dataplane in `ixctl --json list`: state NAME
+member() { # name, key
+	ixctl --json list | sed 's/},{/}\n{/g' | sed -n "s/.*\"name\":\"$1\",.*\"$2\":\"*\([^,\"}]*\).*/\1/p"
+}
+
+state() {
+	ixctl --json list | sed 's/},{/}\n{/g' | sed -n "s/.*\"name\":\"$1\",\"state\":\"\([a-z]*\)\".*/\1/p"
+}
+
+# Waits until a dataplane is in a state; the domain's own work takes the time.
+await() { # name, state[, rounds]
+	for _ in $(seq "${3:-400}"); do
+		[ "$(state "$1")" = "$2" ] && return 0
+		usleep 50000
+	done
+	echo "test: $1 is $(state "$1"), not $2"
+	return 1
+}
+
+# Describes a dataplane that runs the probe guest.
+probe() { # name, role[, cores[, memory]]
+	cat >"/tmp/$1.conf" <<END
+name = $1
+memory = ${4:-8M}
+cores = ${3:-1}
+kernel = /tests/probe.elf
+application = /tests/probe.elf
+arguments = $2
+END
+	echo "/tmp/$1.conf"
+}
