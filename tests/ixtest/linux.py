@@ -40,6 +40,14 @@ def image(name, *entries, uefi=False, verbose=False, grub=()):
     return out
 
 
+def report(tap, lines):
+    """Reports what report() of tests/linux/lib.sh printed; returns the names."""
+    found = [m for m in (re.match(r".*test: (.+?) (ok|FAILED)\b ?(.*)$", line) for line in lines) if m]
+    for m in found:
+        tap.ok(m.group(2) == "ok", f"in Linux: {m.group(1)}", m.group(3))
+    return {m.group(1) for m in found}
+
+
 def dmesg_block(lines):
     """The lines that tests/linux/dmesg.sh printed."""
     begin = max(i for i, line in enumerate(lines) if line.endswith("test: dmesg begin"))

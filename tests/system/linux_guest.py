@@ -3,7 +3,6 @@
 """Unmodified Debian kernels as the control VM, in Bochs: they reach userspace on all cores, complain
 about nothing that they do not complain about on the bare machine, and work."""
 import os
-import re
 
 from ixtest import Tap, build_dir, choose_platform, linux, vm_class
 
@@ -13,14 +12,6 @@ PANIC = r"hv: .*panic|hv: .*Linux has stopped|Kernel panic|Oops:|BUG:"
 tap = Tap()
 platform, _ = choose_platform()
 VM = vm_class(platform)
-
-
-def results(lines):
-    """Reports what tests/linux/lib.sh's report() printed; returns the names."""
-    found = [m for m in (re.match(r".*test: (.+?) (ok|FAILED)( .*)?$", line) for line in lines) if m]
-    for m in found:
-        tap.ok(m.group(2) == "ok", f"in Linux: {m.group(1)}", m.group(3) or "")
-    return {m.group(1) for m in found}
 
 
 def boot(kind, cpus, script, limit):
@@ -46,7 +37,7 @@ def compare(kind, cpus, lines):
 
 with tap.check("the cloud kernel works on 2 cores"):
     lines = boot("cloud", 2, "control_vm,control", limit=600)
-    missing = {"stress", "modules", "clock", "hotplug", "cpu1-runs", "round-trips"} - results(lines)
+    missing = {"stress", "modules", "clock", "hotplug", "cpu1-runs", "round-trips"} - linux.report(tap, lines)
     if missing:
         raise RuntimeError(f"not all checks were made: {missing}")
     compare("cloud", 2, lines)
