@@ -1,6 +1,4 @@
-LIBIX_SRC := userlib/lib/native.c userlib/lib/raw.c userlib/lib/ixev.c userlib/lib/ixev_mem.c \
-	userlib/lib/ixev_tcp.c userlib/lib/ixev_timer.c userlib/lib/ixev_udp.c userlib/lib/socket.c \
-	userlib/lib/socket_opt.c userlib/lib/socket_poll.c
+include userlib/sources.mk
 
 $(eval $(call static_lib,userlib/libix.a,user,$(LIBIX_SRC)))
 $(eval $(call static_lib,userlib/libix-hosted.a,pic,$(LIBIX_SRC)))

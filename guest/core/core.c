@@ -268,18 +268,25 @@ static uint32_t receive(struct core *c, uint64_t now)
 	return n;
 }
 
+uint64_t core_next(const struct core *c)
+{
+	uint64_t until = ixn_next_timer(c->net);
+
+	if (ixn_backlogged(c->net) || c->evq.n)
+		return 0;
+	return timers_next(&c->timers) < until ? timers_next(&c->timers) : until;
+}
+
 /* False: the application is to be returned to. */
 static bool sleep(struct core *c, uint64_t now, uint64_t deadline)
 {
-	uint64_t until = ixn_next_timer(c->net);
+	uint64_t until = core_next(c);
 	uint64_t tsc;
 	bool go_on;
 
-	if (timers_next(&c->timers) < until)
-		until = timers_next(&c->timers);
 	if (deadline < until)
 		until = deadline;
-	if (until <= now || ixn_backlogged(c->net))
+	if (until <= now)
 		return true;
 	tsc = rdtsc();
 	go_on = c->env.idle(c->env.ctx, c->sleep ? until : now);

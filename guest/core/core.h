@@ -109,6 +109,9 @@ int64_t core_syscall(struct core *c, uint64_t nr, uint64_t a, uint64_t b, uint64
  */
 void core_background(struct core *c);
 
+/* When the stack or a timer of the application wants a cycle at the latest; UINT64_MAX: never. */
+uint64_t core_next(const struct core *c);
+
 /* For ports. Buffers lie in `shared`; buf->user is the buffer's number, data its first byte. */
 struct ixn_rxbuf *core_rxbuf_get(struct core *c); /* NULL: none is free */
 void core_rxbuf_put(struct core *c, struct ixn_rxbuf *buf);

@@ -4,3 +4,15 @@ HOSTED_ALL := $(HOSTED_SRC) $(CORE_SRC) \
 
 $(eval $(call host_program,host/ixhost,guest/hosted/ixhost.c $(HOSTED_ALL),-rdynamic -ldl))
 ALL += $(BUILD)/host/ixhost
+
+# libixhost: the dataplane as a library, libix included.
+EMBED_SRC := guest/hosted/embed.c guest/hosted/host.c guest/hosted/link.c guest/hosted/pcap.c \
+	guest/hosted/wire.c $(CORE_SRC) $(sort $(wildcard net/*/*.c)) nic/rss.c
+include userlib/sources.mk
+$(eval $(call static_lib,host/libixhost.a,pic,$(EMBED_SRC) $(LIBIX_SRC)))
+$(BUILD)/host/libixhost.so: $(call objs,pic,$(EMBED_SRC) $(LIBIX_SRC))
+	$(CC) $(CFLAGS_pic) -shared -Wl,-soname,libixhost.so -o $@ $^
+ALL += $(BUILD)/host/libixhost.a $(BUILD)/host/libixhost.so
+
+PAIR_SRC := tests/lib/pair.c $(EMBED_SRC) $(LIBIX_SRC)
+$(eval $(call unit_test,ixev,tests/unit/ixev.c $(PAIR_SRC)))

@@ -312,10 +312,11 @@ enum ix_event_type {
 	IX_EV_SENT = 4,
 
 	/*
-	 * The connection is over; the last event of its handle. reason: 0 after both sides closed, else
-	 * -ECONNRESET, -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, -ENOBUFS. Memory given to sendv is the
-	 * application's again. Received payload can be read until the next run_io() or call(); then it
-	 * and the handle are gone, and nothing need be released.
+	 * The connection is over; the last event of its handle. reason: 0 when both sides have ended in
+	 * order and the application has called close(); else -ECONNRESET, -ETIMEDOUT, -EHOSTUNREACH,
+	 * -ENETUNREACH, -ENOBUFS. Memory given to sendv is the application's again. Received payload can
+	 * be read until the next run_io() or call(); then it and the handle are gone, and nothing need
+	 * be released.
 	 */
 	IX_EV_DEAD = 5,
 

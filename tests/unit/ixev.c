@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ixev on two embedded dataplanes: transfer, order of callbacks, back-pressure, and every way in which
+ * a connection can end.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/pair.h"
+
+#define A 0 /* server */
+#define B 1 /* client */
+
+struct conn {
+	struct ixev_ctx ctx;
+	unsigned int events; /* seen so far */
+	int calls, released, dialed, dial_error;
+	char in[1 << 20];
+	size_t got;
+	bool eof, echo, lazy, close_on_hup;
+};
+
+static struct conn *accepted;
+static int refuse;
+
+static void conn_read(struct conn *c)
+{
+	ssize_t n;
+
+	while ((n = ixev_recv(&c->ctx, c->in + c->got, sizeof(c->in) - c->got)) > 0) {
+		if (c->echo)
+			assert_int_equal(ixev_send(&c->ctx, c->in + c->got, (size_t)n), n);
+		c->got += (size_t)n;
+	}
+	if (n == 0 && !c->eof) {
+		c->eof = true;
+		if (c->echo)
+			ixev_close(&c->ctx);
+	}
+}
+
+static void on_event(struct ixev_ctx *x, unsigned int events)
+{
+	struct conn *c = (struct conn *)x;
+
+	c->events |= events;
+	c->calls++;
+	if ((events & IXEV_IN) && !c->lazy)
+		conn_read(c);
+	if ((events & IXEV_HUP) && c->close_on_hup)
+		ixev_close(x);
+}
+
+static void on_dialed(struct ixev_ctx *x, int err)
+{
+	((struct conn *)x)->dialed++;
+	((struct conn *)x)->dial_error = err;
+}
+
+static void on_release(struct ixev_ctx *x)
+{
+	((struct conn *)x)->released++;
+}
+
+static const struct ixev_ops ops = {on_event, on_dialed, on_release};
+
+static struct ixev_ctx *on_accept(struct ixev_listener *l, const struct ix_tuple *tuple)
+{
+	assert_int_equal(tuple->local_port, 80);
+	assert_memory_equal(&tuple->remote, &pair_ip[B], sizeof(tuple->remote));
+	if (refuse)
+		return NULL;
+	ixev_init(l->base, &accepted->ctx, &ops);
+	return &accepted->ctx;
+}
+
+static struct ixev_listener listener = {.accept = on_accept};
+
+struct bed {
+	struct pair *p;
+	struct conn *s, *c; /* server's, client's */
+};
+
+static struct bed make(const char *extra, const struct ixev_config *conf)
+{
+	struct bed b = {.p = pair_new(extra, true, conf)};
+
+	refuse = 0;
+	b.s = accepted = calloc(1, sizeof(*b.s));
+	b.c = calloc(1, sizeof(*b.c));
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_listen(b.p->base[A], &listener, &ix_ip_any, 80, 0), 0);
+	return b;
+}
+
+static void dial(struct bed *b)
+{
+	pair_bind(b->p, B);
+	ixev_init(b->p->base[B], &b->c->ctx, &ops);
+	assert_int_equal(ixev_connect(&b->c->ctx, &pair_ip[A], 80), 0);
+	pair_run(b->p, 1000);
+}
+
+static void end(struct bed *b)
+{
+	pair_free(b->p);
+	free(b->s);
+	free(b->c);
+}
+
+static void connects_and_echoes(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	static char out[300000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (char)(i * 7 + i / 251);
+	dial(&b);
+	assert_int_equal(b.c->dialed, 1);
+	assert_int_equal(b.c->dial_error, 0);
+	b.s->echo = true;
+	pair_bind(b.p, B);
+	/* Below the limit a send is taken whole, whatever its size. */
+	assert_int_equal(ixev_send(&b.c->ctx, out, sizeof(out)), sizeof(out));
+	assert_int_equal(ixev_send(&b.c->ctx, out, 1), -EAGAIN);
+	assert_int_equal(ixev_shutdown(&b.c->ctx), 0);
+	assert_int_equal(ixev_send(&b.c->ctx, out, 1), -EPIPE);
+	pair_run(b.p, 1000000);
+	assert_int_equal(b.c->got, sizeof(out));
+	assert_memory_equal(b.c->in, out, sizeof(out));
+	assert_true(b.c->eof && b.s->eof);
+	assert_int_equal(b.s->released, 1);
+	/* Both sides have sent FIN, and the client knows; it is over when the client closes. */
+	assert_int_equal(b.c->events & IXEV_HUP, 0);
+	assert_int_equal(b.c->released, 0);
+	pair_bind(b.p, B);
+	ixev_close(&b.c->ctx);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.c->released, 1);
+	end(&b);
+}
+
+static void survives_loss(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	static char out[200000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (char)(i * 13 + i / 509);
+	b.p->lose = 20;
+	dial(&b);
+	pair_run(b.p, 5000000);
+	b.s->echo = true;
+	pair_bind(b.p, B);
+	assert_int_equal(ixev_send(&b.c->ctx, out, sizeof(out)), sizeof(out));
+	pair_run(b.p, 60000000);
+	assert_int_equal(b.c->got, sizeof(out));
+	assert_memory_equal(b.c->in, out, sizeof(out));
+	end(&b);
+}
+
+static int buf_released;
+
+static void on_buf(struct ixev_buf *buf)
+{
+	assert_non_null(buf);
+	buf_released++;
+}
+
+static void releases_sent_memory_once_acknowledged(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	static char data[3][50000];
+	struct ixev_buf buf[3], empty = {.release = on_buf};
+
+	(void)state;
+	buf_released = 0;
+	memset(data[0], 'a', sizeof(data[0]));
+	memset(data[1], 'b', sizeof(data[1]));
+	memset(data[2], 'c', sizeof(data[2]));
+	dial(&b);
+	pair_bind(b.p, B);
+	for (int i = 0; i < 3; i++) {
+		buf[i] =
+		    (struct ixev_buf){.data = data[i], .len = sizeof(data[i]), .release = on_buf};
+		assert_int_equal(ixev_send(&b.c->ctx, "-", 1), 1);
+		assert_int_equal(ixev_send_zc(&b.c->ctx, &buf[i]), 0);
+	}
+	assert_int_equal(ixev_send_zc(&b.c->ctx, &empty), 0);
+	assert_int_equal(buf_released, 0);
+	b.p->cut = true;
+	pair_run(b.p, 100000);
+	assert_int_equal(buf_released, 1); /* only the empty one needs no acknowledgement */
+	b.p->cut = false;
+	pair_run(b.p, 3000000);
+	assert_int_equal(buf_released, 4);
+	assert_int_equal(b.s->got, 3 * 50001);
+	assert_int_equal(b.s->in[0], '-');
+	assert_int_equal(b.s->in[50000], 'a');
+	assert_int_equal(b.s->in[50001], '-');
+	assert_int_equal(b.s->in[150002], 'c');
+	end(&b);
+}
+
+static void receives_by_reference(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	const void *data;
+	char byte;
+
+	(void)state;
+	dial(&b);
+	b.s->lazy = true;
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "hello world", 11);
+	pair_run(b.p, 1000);
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_unread(&b.s->ctx), 11);
+	assert_int_equal(ixev_recv_zc(&b.s->ctx, &data, 5), 5);
+	assert_memory_equal(data, "hello", 5);
+	assert_int_equal(ixev_recv(&b.s->ctx, &byte, 1), -EBUSY);
+	assert_int_equal(ixev_recv_zc(&b.s->ctx, &data, 100), 6);
+	assert_memory_equal(data, " world", 6);
+	assert_int_equal(ixev_recv_zc(&b.s->ctx, &data, 100), -EAGAIN);
+	ixev_recv_done(&b.s->ctx, 5);
+	pair_run(b.p, 1000);
+	assert_memory_equal(data, " world", 6);
+	ixev_recv_done(&b.s->ctx, 6);
+	pair_run(b.p, 1000);
+	assert_int_equal(ixhost_counter(b.p->host[A], "=rxbufs_free"), 1024);
+	end(&b);
+}
+
+/* A reader that does not read: the window closes, and nothing is lost when it reads on. */
+static void pushes_back(void **state)
+{
+	struct bed b = make("tcp.receive-window = 16K", NULL);
+	static char out[200000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (char)(i / 3);
+	dial(&b);
+	b.s->lazy = true;
+	pair_bind(b.p, B);
+	b.c->events = 0;
+	assert_int_equal(ixev_send(&b.c->ctx, out, sizeof(out)), sizeof(out));
+	ixev_set_limit(&b.c->ctx, 100000);
+	assert_int_equal(ixev_send(&b.c->ctx, out, 1), -EAGAIN);
+	pair_run(b.p, 20000000);
+	assert_true(ixev_pending(&b.c->ctx) > 100000);
+	assert_true(ixev_unread(&b.s->ctx) <= 16384 + 4096);
+	ixev_set_mask(&b.c->ctx, IXEV_IN | IXEV_OUT | IXEV_ET);
+	assert_false(b.c->events & IXEV_OUT);
+	b.s->lazy = false;
+	pair_bind(b.p, A);
+	ixev_set_mask(&b.s->ctx, IXEV_IN);
+	pair_run(b.p, 20000000);
+	assert_int_equal(b.s->got, sizeof(out));
+	assert_memory_equal(b.s->in, out, sizeof(out));
+	assert_true(b.c->events & IXEV_OUT);
+	end(&b);
+}
+
+static void level_and_edge(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	int calls;
+
+	(void)state;
+	dial(&b);
+	b.s->lazy = true;
+	pair_bind(b.p, A);
+	ixev_set_mask(&b.s->ctx, IXEV_IN | IXEV_ET);
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "x", 1);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.s->calls, 1);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.s->calls, 1);
+	pair_bind(b.p, A);
+	ixev_set_mask(&b.s->ctx, IXEV_IN); /* level: again in each round until it is read */
+	pair_run(b.p, 10);
+	calls = b.s->calls;
+	assert_true(calls > 2);
+	b.s->lazy = false;
+	pair_run(b.p, 10);
+	calls = b.s->calls;
+	pair_run(b.p, 1000);
+	assert_int_equal(b.s->calls, calls);
+	pair_bind(b.p, A);
+	ixev_set_mask(&b.s->ctx, 0);
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "y", 1);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.s->calls, calls);
+	end(&b);
+}
+
+static void refused_and_unreachable(void **state)
+{
+	struct bed b = make("tcp.syn-retries = 2", NULL);
+
+	(void)state;
+	refuse = 1; /* rejected by the application */
+	dial(&b);
+	assert_int_equal(b.c->dialed, 1);
+	pair_run(b.p, 1000);
+	/* The handshake was complete, so the client sees a reset of an open connection. */
+	assert_true(b.c->dial_error == 0 ? (b.c->events & IXEV_HUP) != 0 : b.c->released == 1);
+	pair_bind(b.p, B);
+	if (!b.c->dial_error)
+		ixev_close(&b.c->ctx);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.c->released, 1);
+
+	memset(b.c, 0, sizeof(*b.c));
+	pair_bind(b.p, B);
+	ixev_init(b.p->base[B], &b.c->ctx, &ops);
+	assert_int_equal(ixev_connect(&b.c->ctx, &pair_ip[A], 81), 0);
+	ixev_send(&b.c->ctx, "early", 5);
+	pair_run(b.p, 10000);
+	assert_int_equal(b.c->dial_error, -ECONNREFUSED);
+	assert_int_equal(b.c->released, 1);
+
+	memset(b.c, 0, sizeof(*b.c));
+	b.p->cut = true;
+	pair_bind(b.p, B);
+	ixev_init(b.p->base[B], &b.c->ctx, &ops);
+	assert_int_equal(ixev_connect(&b.c->ctx, &pair_ip[A], 80), 0);
+	pair_run(b.p, 60000000);
+	assert_true(b.c->dial_error == -ETIMEDOUT || b.c->dial_error == -EHOSTUNREACH);
+	assert_int_equal(b.c->released, 1);
+	end(&b);
+}
+
+static void writes_before_connected(void **state)
+{
+	struct bed b = make(NULL, NULL);
+
+	(void)state;
+	pair_bind(b.p, B);
+	ixev_init(b.p->base[B], &b.c->ctx, &ops);
+	assert_int_equal(ixev_connect(&b.c->ctx, &pair_ip[A], 80), 0);
+	assert_int_equal(ixev_send(&b.c->ctx, "early", 5), 5);
+	pair_run(b.p, 10000);
+	assert_int_equal(b.s->got, 5);
+	end(&b);
+}
+
+/* The peer is gone without a word: data runs into a time limit, and the context is let go. */
+static void peer_vanishes(void **state)
+{
+	struct bed b = make("tcp.user-timeout = 3s", NULL);
+
+	(void)state;
+	dial(&b);
+	b.c->close_on_hup = true;
+	b.p->cut = true;
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "anyone?", 7);
+	pair_run(b.p, 60000000);
+	assert_true(b.c->events & IXEV_HUP);
+	assert_int_equal(ixev_error(&b.c->ctx), -ETIMEDOUT);
+	assert_int_equal(b.c->released, 1);
+	end(&b);
+}
+
+static void peer_vanishes_while_closing(void **state)
+{
+	struct bed b = make("tcp.user-timeout = 3s", NULL);
+	static char data[100000];
+	struct ixev_buf buf = {.data = data, .len = sizeof(data), .release = on_buf};
+
+	(void)state;
+	buf_released = 0;
+	dial(&b);
+	b.p->cut = true;
+	pair_bind(b.p, B);
+	assert_int_equal(ixev_send_zc(&b.c->ctx, &buf), 0);
+	ixev_close(&b.c->ctx);
+	pair_run(b.p, 60000000);
+	assert_int_equal(b.c->released, 1);
+	assert_int_equal(buf_released, 1);
+	assert_int_equal(b.c->events & IXEV_HUP, 0);
+	end(&b);
+}
+
+static void aborts(void **state)
+{
+	struct bed b = make(NULL, NULL);
+
+	(void)state;
+	dial(&b);
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "x", 1);
+	ixev_abort(&b.c->ctx);
+	ixev_abort(&b.c->ctx);
+	ixev_close(&b.c->ctx);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.c->released, 1);
+	assert_true(b.s->events & IXEV_HUP);
+	assert_int_equal(ixev_error(&b.s->ctx), -ECONNRESET);
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_send(&b.s->ctx, "y", 1), -ECONNRESET);
+	ixev_close(&b.s->ctx);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.s->released, 1);
+	end(&b);
+}
+
+static void closes_while_dialing(void **state)
+{
+	struct bed b = make(NULL, NULL);
+
+	(void)state;
+	pair_bind(b.p, B);
+	ixev_init(b.p->base[B], &b.c->ctx, &ops);
+	assert_int_equal(ixev_connect(&b.c->ctx, &pair_ip[A], 80), 0);
+	ixev_close(&b.c->ctx);
+	pair_run(b.p, 10000);
+	assert_int_equal(b.c->dialed, 0);
+	assert_int_equal(b.c->released, 1);
+	end(&b);
+}
+
+/* What came before the reset can still be read, from memory of the library's own. */
+static void unread_bytes_outlive_the_connection(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	char got[8];
+
+	(void)state;
+	dial(&b);
+	b.s->lazy = true;
+	pair_bind(b.p, A);
+	ixev_set_mask(&b.s->ctx, IXEV_IN | IXEV_ET);
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "lastwords", 9);
+	pair_run(b.p, 1000);
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_recv(&b.s->ctx, got, 4), 4);
+	pair_bind(b.p, B);
+	ixev_abort(&b.c->ctx);
+	pair_run(b.p, 1000);
+	assert_true(b.s->events & IXEV_HUP);
+	assert_int_equal(ixhost_counter(b.p->host[A], "=rxbufs_free"), 1024);
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_recv(&b.s->ctx, got, 8), 5);
+	assert_memory_equal(got, "words", 5);
+	assert_int_equal(ixev_recv(&b.s->ctx, got, 8), -ECONNRESET);
+	ixev_close(&b.s->ctx);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.s->released, 1);
+	end(&b);
+}
+
+static void runs_out_of_memory_gently(void **state)
+{
+	struct ixev_config conf = {.memory_limit = 40000};
+	struct bed b = make(NULL, &conf);
+	static char out[100000];
+	ssize_t n;
+
+	(void)state;
+	dial(&b);
+	pair_bind(b.p, B);
+	n = ixev_send(&b.c->ctx, out, sizeof(out));
+	assert_true(n > 16000 && n < 40000);
+	assert_int_equal(ixev_send(&b.c->ctx, out, 1000), -EAGAIN);
+	b.c->events = 0;
+	ixev_set_mask(&b.c->ctx, IXEV_IN | IXEV_OUT | IXEV_ET);
+	pair_run(b.p, 100000);
+	assert_int_equal(b.s->got, n);
+	assert_true(b.c->events & IXEV_OUT);
+	pair_bind(b.p, B);
+	assert_true(ixev_send(&b.c->ctx, out, sizeof(out)) > 16000);
+	end(&b);
+}
+
+static struct ixev_timer timers[100];
+static int fired[100], order;
+
+static void on_timer(struct ixev_timer *t)
+{
+	int i = (int)(t - timers);
+
+	fired[i]++;
+	order = order % 100000 * 10 + i;
+	if (i == 3 && fired[3] < 3)
+		ixev_timer_add(t->base, t, 1000);
+	if (i == 4)
+		ixev_timer_del(&timers[5]);
+}
+
+static void timers_fire(void **state)
+{
+	struct pair *p = pair_new(NULL, true, NULL);
+
+	(void)state;
+	memset(fired, 0, sizeof(fired));
+	order = 0;
+	for (int i = 0; i < 100; i++)
+		ixev_timer_init(&timers[i], on_timer);
+	pair_bind(p, A);
+	ixev_timer_add(p->base[A], &timers[2], 2000);
+	ixev_timer_add(p->base[A], &timers[1], 1000);
+	ixev_timer_add(p->base[A], &timers[6], 1000);
+	ixev_timer_del(&timers[6]);
+	ixev_timer_add(p->base[A], &timers[7], 500);
+	ixev_timer_add(p->base[A], &timers[7], 5000);
+	pair_run(p, 900);
+	assert_int_equal(order, 0);
+	pair_run(p, 10000);
+	assert_int_equal(order, 127);
+	ixev_timer_add(p->base[A], &timers[3], 1000);
+	pair_run(p, 10000);
+	assert_int_equal(fired[3], 3);
+	/* Two that are due together: the first takes the second away. */
+	ixev_timer_add(p->base[A], &timers[4], 1000);
+	ixev_timer_add(p->base[A], &timers[5], 1000);
+	pair_run(p, 10000);
+	assert_int_equal(fired[4], 1);
+	assert_int_equal(fired[5], 0);
+	/* More than the kernel has (64): all fire, some late. */
+	memset(fired, 0, sizeof(fired));
+	for (int i = 0; i < 100; i++) {
+		pair_bind(p, A);
+		timers[i].fire = on_timer;
+		ixev_timer_add(p->base[A], &timers[i], 100);
+	}
+	pair_run(p, 100000);
+	for (int i = 6; i < 100; i++)
+		assert_int_equal(fired[i], 1);
+	pair_free(p);
+}
+
+static char dgram[70000];
+static size_t dgram_len;
+static int dgrams, udp_released;
+
+static void on_dgram(struct ixev_udp *u, const struct ixev_dgram *d)
+{
+	memcpy(dgram, d->data, d->len);
+	dgram_len = d->len;
+	dgrams++;
+	if (d->len == 3) /* answers */
+		assert_int_equal(ixev_udp_send(u, &d->remote, d->remote_port, "pong", 4), 4);
+}
+
+static void on_udp_release(struct ixev_udp *u)
+{
+	assert_non_null(u);
+	udp_released++;
+}
+
+static void datagrams(void **state)
+{
+	struct pair *p = pair_new(NULL, true, NULL);
+	struct ixev_udp s = {.recv = on_dgram, .release = on_udp_release}, c = s, twice = s;
+	static char big[60000];
+
+	(void)state;
+	dgrams = udp_released = 0;
+	pair_bind(p, A);
+	assert_int_equal(ixev_udp_bind(p->base[A], &s, &ix_ip_any, 53), 0);
+	assert_int_equal(ixev_udp_bind(p->base[A], &twice, &ix_ip_any, 53), -EADDRINUSE);
+	pair_bind(p, B);
+	assert_int_equal(ixev_udp_bind(p->base[B], &c, &ix_ip_any, 0), 0);
+	assert_int_equal(ixev_udp_send(&c, &pair_ip[A], 53, "abc", 3), 3);
+	pair_run(p, 10000);
+	assert_int_equal(dgrams, 2);
+	assert_memory_equal(dgram, "pong", 4);
+	memset(big, 'z', sizeof(big));
+	pair_bind(p, B);
+	assert_int_equal(ixev_udp_send(&c, &pair_ip[A], 53, big, sizeof(big)), sizeof(big));
+	assert_int_equal(ixev_udp_send(&c, &pair_ip[A], 53, big, 65508), -EMSGSIZE);
+	pair_run(p, 10000);
+	assert_int_equal(dgram_len, sizeof(big));
+	assert_memory_equal(dgram, big, sizeof(big));
+	assert_int_equal(ixev_udp_send(&c, &pair_ip[A], 53, "", 0), 0);
+	pair_run(p, 10000);
+	assert_int_equal(dgram_len, 0);
+	assert_int_equal(dgrams, 4);
+	pair_bind(p, B);
+	ixev_udp_send(&c, &pair_ip[A], 53, "bye", 3);
+	ixev_udp_close(&c);
+	pair_run(p, 10000);
+	assert_int_equal(udp_released, 1);
+	assert_int_equal(dgrams, 5);
+	assert_int_equal(ixhost_counter(p->host[A], "=rxbufs_free"), 1024);
+	assert_int_equal(ixhost_counter(p->host[A], "=reasm"), 0);
+	pair_free(p);
+}
+
+static void listens_and_unlistens(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	struct ixev_listener again = {.accept = on_accept};
+
+	(void)state;
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_listen(b.p->base[A], &again, &ix_ip_any, 80, 0), -EADDRINUSE);
+	assert_int_equal(ixev_listen(b.p->base[A], &again, &pair_ip[B], 81, 0), -EADDRNOTAVAIL);
+	ixev_unlisten(&listener);
+	pair_bind(b.p, B);
+	ixev_init(b.p->base[B], &b.c->ctx, &ops);
+	assert_int_equal(ixev_connect(&b.c->ctx, &pair_ip[A], 80), 0);
+	pair_run(b.p, 10000);
+	assert_int_equal(b.c->dial_error, -ECONNREFUSED);
+	end(&b);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(connects_and_echoes),
+	    cmocka_unit_test(survives_loss),
+	    cmocka_unit_test(releases_sent_memory_once_acknowledged),
+	    cmocka_unit_test(receives_by_reference),
+	    cmocka_unit_test(pushes_back),
+	    cmocka_unit_test(level_and_edge),
+	    cmocka_unit_test(refused_and_unreachable),
+	    cmocka_unit_test(writes_before_connected),
+	    cmocka_unit_test(peer_vanishes),
+	    cmocka_unit_test(peer_vanishes_while_closing),
+	    cmocka_unit_test(aborts),
+	    cmocka_unit_test(closes_while_dialing),
+	    cmocka_unit_test(unread_bytes_outlive_the_connection),
+	    cmocka_unit_test(runs_out_of_memory_gently),
+	    cmocka_unit_test(timers_fire),
+	    cmocka_unit_test(datagrams),
+	    cmocka_unit_test(listens_and_unlistens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
