@@ -290,19 +290,21 @@ static void at_end(void)
 	pcap_close(capture);
 }
 
+/* A bare name is looked for where the build and where the installation puts applications. */
 static void *load(const char *name)
 {
-	char path[4096];
-	char self[3072];
+	static const char *const places[] = {"apps", "../lib/ironix/apps"};
+	char self[3072], path[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	void *so;
+	void *so = NULL;
 
-	if (strchr(name, '/')) {
-		snprintf(path, sizeof(path), "%s", name);
-	} else {
-		self[n > 0 ? n : 0] = '\0';
-		*(strrchr(self, '/') ? strrchr(self, '/') : self) = '\0';
-		snprintf(path, sizeof(path), "%s/apps/%s.so", self, name);
+	self[n > 0 ? n : 0] = '\0';
+	*(strrchr(self, '/') ? strrchr(self, '/') : self) = '\0';
+	snprintf(path, sizeof(path), "%s", name);
+	for (int i = 0; i < 2 && !strchr(name, '/'); i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s.so", self, places[i], name);
+		if (access(path, R_OK) == 0)
+			break;
 	}
 	so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!so)
