@@ -44,6 +44,7 @@ static const uint16_t allowed[] = {
     SYS_access,
     SYS_readlink,
     SYS_getdents64,
+    SYS_rename,
     SYS_unlink,
     SYS_fcntl,
     SYS_ftruncate,
