@@ -1,0 +1,56 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The dataplane kernel in Bochs: x2APIC, the TSC-deadline timer, Bochs' e1000; a Linux peer."""
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import guestqemu  # noqa: E402
+from ixtest import Bochs, Netns, Tap  # noqa: E402
+
+tap = Tap()
+
+ECHO = f"""
+import os, socket
+s = socket.create_connection(("{guestqemu.ADDRESS}", 7), timeout=300)
+good = True
+for n in (1, 64, 1000, 1400, 20000):
+    data, got = os.urandom(n), b""
+    s.sendall(data)
+    while len(got) < n:
+        part = s.recv(65536)
+        if not part:
+            break
+        got += part
+    good = good and got == data
+s.shutdown(socket.SHUT_WR)
+print("echo", good and s.recv(1) == b"")
+"""
+
+
+def iso(folder, app, **kw):
+    os.makedirs(f"{folder}/root/boot/grub")
+    guestqemu.image(f"{folder}/root/image", app, mem=("0x1000000,0xc000000",), **kw)
+    with open(f"{folder}/root/boot/grub/grub.cfg", "w") as f:
+        f.write("set timeout=0\nmenuentry x { multiboot /image }\n")
+    subprocess.run(["grub-mkrescue", "-o", f"{folder}/iso", "-d", "/usr/lib/grub/i386-pc",
+                    "--install-modules=multiboot normal iso9660 biosdisk", "--locales=",
+                    "--themes=", "--fonts=", f"{folder}/root"], check=True, capture_output=True)
+    return f"{folder}/iso"
+
+
+with tempfile.TemporaryDirectory(prefix="ix-guest-") as folder, Netns() as ns:
+    ns.tap("tap0", f"{guestqemu.PEER}/24")
+    path = iso(folder, f"{guestqemu.BUILD}/apps/echo", args=("server",), cores=2,
+               config=guestqemu.CONFIG, devices=("8086:100e",))
+    with Bochs("echo", iso=path, cpus=2, mem=256, ips=4_000_000, netns=ns,
+               cards=[{"backend": "tuntap", "dev": "tap0"}]) as m:
+        with tap.check("it boots and serves on both cores"):
+            m.expect(r"ix\[test\]: 2 cores.*TSC deadline", limit=120)
+            m.expect(r"echo: core \d serves", limit=60)
+            m.expect(r"link is up", limit=60)
+        r = ns.run("timeout", "240", "python3", "-c", ECHO, check=False)
+        tap.ok("echo True" in r.stdout, "TCP echo of 1 to 20000 bytes", r.stdout + r.stderr)
+tap.done()
