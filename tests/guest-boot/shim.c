@@ -202,6 +202,7 @@ void shim_main(void)
 	struct ix_bootinfo *bi = bootinfo();
 	unsigned n = 0;
 
+	out8(0x3fb, 3); /* COM1: 8 bits, no parity */
 	out8(0x21, 0xff);
 	out8(0xa1, 0xff);
 	for (unsigned i = 0; i < bi->ndevices; i++)
