@@ -82,6 +82,9 @@ hv_start32:
 	cpuid
 	testl	$(1 << 29), %edx
 	jz	refuse
+	movl	$(msg_nx - HV_BASE), %esi
+	testl	$(1 << 20), %edx
+	jz	refuse
 
 	/* First page tables: 4 GB one to one in 2 MB pages, and the image at HV_BASE. */
 	leal	PHYS(boot_pd), %ecx
@@ -149,6 +152,14 @@ hv_start32:
 /* esi = offset of a message: says it on COM1, as far as there is one, and stops. */
 refuse:
 	addl	%ebp, %esi
+	leal	(set_com1 - HV_BASE)(%ebp), %ebx
+	movl	$4, %ecx
+1:	movzbl	(%ebx), %edx			/* 115200 baud, 8N1, whatever the loader left */
+	addl	$0x3f8, %edx
+	movb	1(%ebx), %al
+	outb	%al, %dx
+	addl	$2, %ebx
+	loop	1b
 1:	lodsb
 	testb	%al, %al
 	jz	3f
@@ -188,6 +199,11 @@ msg_magic:
 	.asciz	"hv: REFUSED: not started by a Multiboot2 loader; boot through GRUB with 'multiboot2'\r\n"
 msg_long:
 	.asciz	"hv: REFUSED: this CPU has no 64-bit mode; Ironix needs an Intel 64 processor with VT-x\r\n"
+
+msg_nx:
+	.asciz	"hv: REFUSED: this CPU has no execute-disable (NX) pages; turn 'Execute Disable' on in the firmware's setup\r\n"
+set_com1: /* register and value: LCR with DLAB, DLL, DLM, LCR */
+	.byte	3, 0x83, 0, 1, 1, 0, 3, 0x03
 
 	.section .boot.data, "aw"
 	.balign 8

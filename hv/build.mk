@@ -18,6 +18,8 @@ $(call hv_lib_test,memmap,memmap)
 $(call hv_lib_test,multiboot2,multiboot2 memmap)
 $(call hv_lib_fuzz,multiboot2,multiboot2 memmap)
 $(call hv_lib_test,cmdline,cmdline)
+$(eval $(call unit_test,hv_preflight,tests/unit/hv_preflight.c hv/preflight.c \
+	$(addprefix hv/lib/,acpi.c dmar.c fmt.c)))
 $(call hv_lib_fuzz,cmdline,cmdline)
 $(call hv_lib_test,acpi,acpi dmar acpi_rewrite)
 $(call hv_lib_fuzz,acpi,acpi dmar acpi_rewrite)

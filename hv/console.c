@@ -12,6 +12,7 @@ struct log_ring log_ring;
 static struct serial serial;
 static struct spinlock lock;
 static uint32_t max_level = LOG_INFO;
+static bool ready;
 
 static void emit(const char *text, size_t len)
 {
@@ -28,12 +29,18 @@ void console_init(uint16_t port, uint32_t baud)
 {
 	spin_lock(&lock);
 	serial_init(&serial, port, baud);
+	ready = true;
 	for (uint64_t i = 0; i < log_ring.head && log_ring.head < LOG_RING; i++) {
 		if (log_ring.text[i] == '\n')
 			serial_write(&serial, "\r", 1);
 		serial_write(&serial, &log_ring.text[i], 1);
 	}
 	spin_unlock(&lock);
+}
+
+bool console_ready(void)
+{
+	return ready;
 }
 
 void console_level(uint32_t level)
@@ -47,7 +54,7 @@ void console_break_lock(void)
 			 __ATOMIC_RELEASE);
 }
 
-void logf(enum log_level level, const char *format, ...)
+void log_write(enum log_level level, const char *format, ...)
 {
 	static const char *const prefix[] = {
 	    [LOG_ERROR] = "error: ",
@@ -59,7 +66,7 @@ void logf(enum log_level level, const char *format, ...)
 	va_list args;
 	size_t len;
 
-	if (level > max_level)
+	if (level > max_level && level != LOG_ERROR)
 		return;
 	len = fmt(line, sizeof(line), "hv: [%u] %s", this_cpu()->index, prefix[level]);
 	va_start(args, format);

@@ -8,14 +8,16 @@
 #ifndef HV_CONSOLE_H
 #define HV_CONSOLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* The numbers of syslog (RFC 5424 table 2), as Linux's loglevel= uses them. */
 enum log_level {
-	LOG_ERROR,
-	LOG_WARN,
-	LOG_INFO,
-	LOG_DEBUG
+	LOG_ERROR = 3,
+	LOG_WARN = 4,
+	LOG_INFO = 6,
+	LOG_DEBUG = 7
 };
 
 #define LOG_LINE 240 /* longer lines are cut */
@@ -32,14 +34,17 @@ extern struct log_ring log_ring;
 /* Console on the serial port at `port` (0: none), at `baud`. Lines logged before are repeated. */
 void console_init(uint16_t port, uint32_t baud);
 
-/* Lines above this level are dropped. */
+/* Has console_init() been called? */
+bool console_ready(void);
+
+/* Lines above this level are dropped; errors never are. */
 void console_level(uint32_t level);
 
-void logf(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define log_error(...) logf(LOG_ERROR, __VA_ARGS__)
-#define log_warn(...)  logf(LOG_WARN, __VA_ARGS__)
-#define log_info(...)  logf(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) logf(LOG_DEBUG, __VA_ARGS__)
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 
 /* Writes a line as it stands, with no prefix: a dataplane's console. `len` bytes, newline added. */
 void console_line(const char *prefix, const char *text, size_t len);

@@ -4,6 +4,7 @@
  */
 #include "hv/hv.h"
 
+#include "hv/arch/cache.h"
 #include "hv/arch/cpu.h"
 #include "hv/arch/lapic.h"
 #include "hv/arch/paging.h"
@@ -11,6 +12,7 @@
 #include "hv/arch/tsc.h"
 #include "hv/arch/x86.h"
 #include "hv/console.h"
+#include "hv/faulttest.h"
 #include "hv/lib/string.h"
 #include "hv/mem.h"
 #include "hv/panic.h"
@@ -29,16 +31,16 @@ extern const char hv_image_start[], hv_image_end[];
 noreturn void hv_main(uint32_t info_pa, uint32_t load_base);
 static struct cpu boot_cpu;
 
-/* Physical memory through the first page tables: what lies below 4 GB. */
-static const void *map_low(void *ctx, uint64_t pa, uint64_t len)
+/* Physical memory through the first page tables: they have what lies below 4 GB. */
+static const void *map_boot(void *ctx, uint64_t pa, uint64_t len)
 {
 	(void)ctx;
-	if (!pa || !range_ok(pa, len) || pa + len > LOW_LIMIT)
+	if (!pa || !range_ok(pa, len))
 		return NULL;
-	return direct(pa);
+	return pa + len <= LOW_LIMIT ? direct(pa) : paging_boot_map(pa, len);
 }
 
-static const struct physmem low_memory = {map_low, NULL};
+static const struct physmem boot_memory = {map_boot, NULL};
 
 static void read_boot_information(uint32_t info_pa)
 {
@@ -72,17 +74,23 @@ static void read_acpi(void)
 	const struct acpi_table *fadt;
 	const char *why;
 
-	if (!rsdp && acpi_find_rsdp(&low_memory, &rsdp, &size))
+	if (!rsdp && acpi_find_rsdp(&boot_memory, &rsdp, &size))
 		refuse("no ACPI: neither the loader nor the BIOS area has a sound RSDP; Ironix "
 		       "needs ACPI "
 		       "tables to find the cores");
-	if (acpi_open(&hv.acpi, &low_memory, rsdp, size, &why))
+	if (acpi_open(&hv.acpi, &boot_memory, rsdp, size, &why))
 		refuse("bad ACPI tables: %s; update the firmware", why);
-	for (uint32_t i = 0; i < hv.acpi.count; i++)
-		if (hv.acpi.table[i].problem)
-			log_warn("ACPI table %s at %#lx is not used: %s",
-				 hv.acpi.table[i].signature, hv.acpi.table[i].pa,
-				 hv.acpi.table[i].problem);
+	log_debug("ACPI: revision %u, %s with %u tables", hv.acpi.revision,
+		  hv.acpi.xsdt ? "XSDT" : "RSDT", hv.acpi.count);
+	for (uint32_t i = 0; i < hv.acpi.count; i++) {
+		const struct acpi_table *t = &hv.acpi.table[i];
+
+		if (t->problem)
+			log_warn("ACPI table %s at %#lx is not used: %s", t->signature, t->pa,
+				 t->problem);
+		else
+			log_debug("ACPI table %s at %#lx + %u", t->signature, t->pa, t->length);
+	}
 	fadt = acpi_find(&hv.acpi, "FACP", 0);
 	if (!fadt || acpi_fadt(fadt, &hv.fadt))
 		refuse("bad ACPI tables: no sound FADT ('FACP'); update the firmware");
@@ -105,6 +113,11 @@ static uint32_t count_cpus(void)
 	if (!n)
 		refuse("bad ACPI tables: the MADT lists no enabled processor");
 	return n;
+}
+
+static bool use_x2apic(void)
+{
+	return !hv.options.nox2apic && (cpuid(1, 0).ecx & BIT(21));
 }
 
 /* One struct cpu for each enabled processor of the MADT, this core first. */
@@ -132,8 +145,13 @@ static void make_cpus(uint32_t most)
 		cpu->index = ncpus;
 		cpu->main_stack = STACK_TOP(ncpus, STACK_MAIN);
 		cpu->apic_id = e.cpu.apic_id;
+		if (cpu->apic_id >= X2APIC_ONLY && !use_x2apic())
+			refuse("core with APIC ID %u needs x2APIC mode, which %s", cpu->apic_id,
+			       hv.options.nox2apic ? "the option nox2apic turns off"
+						   : "this processor does not have");
 		cpus[ncpus++] = cpu;
 	}
+	log_info("cores: %u, the boot core has APIC ID %u", ncpus, boot_cpu.apic_id);
 }
 
 /* This core into VMX root mode; refuses the machine where that is impossible. */
@@ -158,51 +176,76 @@ static void enter_vmx(struct cpu *cpu)
 noreturn void ap_main(struct cpu *cpu)
 {
 	cpu_init(cpu);
-	if (hv.options.nox2apic == false && (cpuid(1, 0).ecx & BIT(21)))
+	if (cache_load())
+		log_warn("core %u: firmware left other MTRRs, PAT or IA32_MISC_ENABLE than on the "
+			 "boot core; copied",
+			 cpu->index);
+	if (use_x2apic())
 		lapic_enable_x2apic();
 	enter_vmx(cpu);
 	__atomic_store_n(&cpu->online, 1, __ATOMIC_RELEASE);
+	fault_test_core(cpu);
 	linux_ap(cpu);
 }
 
 static void check_features(void)
 {
 	bool vmx = vmx_read_caps(&hv.vmx);
-	const struct preflight_row *missing;
+	char missing[LOG_LINE];
 
 	preflight_check(&hv.vmx, vmx, vmx && vmx_unlock(), &hv.acpi);
 	preflight_print();
-	missing = preflight_missing();
-	if (missing)
-		refuse("%s is missing: %s", missing->feature, missing->consequence);
+	if (preflight_missing(missing, sizeof(missing)))
+		refuse("%s", missing);
+}
+
+/* A free page below 640 KB, where a core that leaves reset can run. */
+static uint64_t trampoline_page(void)
+{
+	static struct memmap map;
+	uint64_t pa;
+
+	map = hv.linux_map;
+	memmap_set(&map, hv.boot_info.base, hv.boot_info.size, MEM_RESERVED);
+	for (uint32_t i = 0; i < hv.boot.nmodules; i++) {
+		uint64_t base = hv.boot.module[i].base & ~(PAGE_SIZE - 1);
+
+		memmap_set(&map, base, hv.boot.module[i].size + PAGE_SIZE, MEM_RESERVED);
+	}
+	if (memmap_find_highest(&map, MEM_RAM, PAGE_SIZE, PAGE_SIZE, 0x1000, 0xa0000, &pa))
+		refuse("no free page below 640 KB to start the other cores from");
+	return pa;
 }
 
 /* On the boot core's own stack, with the hypervisor's page tables. */
 static noreturn void main_on_own_stack(void)
 {
 	uint32_t failed;
-	uint64_t trampoline;
 
 	idt_use_stacks();
 	lapic_map();
-	tsc_calibrate((uint16_t)hv.fadt.pm_timer.address);
-	log_info("TSC %lu.%03lu MHz", tsc_khz() / 1000, tsc_khz() % 1000);
-	if (!hv.options.nox2apic && (cpuid(1, 0).ecx & BIT(21)))
-		lapic_enable_x2apic();
 	make_cpus(count_cpus());
 	boot_cpu.online = 1;
+	fault_test_boot();
+	check_features();
+	linux_mem_read_mtrr();
+	cache_save();
+	tsc_calibrate(hv.fadt.pm_timer.space == ACPI_SPACE_IO ? (uint16_t)hv.fadt.pm_timer.address
+							      : 0);
+	log_info("TSC %lu.%03lu MHz", tsc_khz() / 1000, tsc_khz() % 1000);
+	if (use_x2apic())
+		lapic_enable_x2apic();
 
 	enter_vmx(&boot_cpu);
-	if (memmap_find_highest(&hv.linux_map, MEM_RAM, PAGE_SIZE, PAGE_SIZE, 0x1000, 0xa0000,
-				&trampoline))
-		refuse("no free page below 640 KB to start the other cores from");
-	failed = smp_start(trampoline);
+	failed = smp_start(trampoline_page());
 	if (failed)
 		panic("%u of %u cores did not start", failed, ncpus);
 	log_info("%u of %u cores in VMX root mode", ncpus, ncpus);
+	fault_test_core(&boot_cpu);
 	if (hv.options.preflight) {
-		log_info("preflight only, as the command line says: all cores halted");
-		smp_stop_others();
+		failed = smp_stop_others();
+		log_info("preflight only, as the command line says: %u of %u cores halted",
+			 ncpus - failed, ncpus);
 		halt_forever();
 	}
 	linux_start();
@@ -219,10 +262,11 @@ noreturn void hv_main(uint32_t info_pa, uint32_t load_base)
 	hv.image = (struct range){load_base, (uint64_t)(hv_image_end - hv_image_start)};
 	reserve_memory(count_cpus());
 	mem_init(hv.own.base, hv.own.size);
-	check_features();
 	hv.phys_bits = cpuid(0x80000008, 0).eax & 0xff;
-	linux_mem_read_mtrr();
 	paging_init(&hv.firmware_map, load_base, count_cpus());
+	for (uint32_t i = 0; i < hv.acpi.count; i++)
+		if (hv.acpi.table[i].data)
+			paging_readable(hv.acpi.table[i].pa, hv.acpi.table[i].length);
 	paging_activate();
 	asm volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1"
 		     :

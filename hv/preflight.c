@@ -3,6 +3,7 @@
 
 #include "hv/arch/x86.h"
 #include "hv/console.h"
+#include "hv/lib/fmt.h"
 
 struct preflight preflight;
 
@@ -12,6 +13,11 @@ struct preflight preflight;
 #define MUST_EXIT  (EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER)
 #define MUST_ENTRY (ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
 #define MUST_EPT   (EPT_CAP_WALK4 | EPT_CAP_WB | EPT_CAP_2M | EPT_CAP_INVEPT)
+
+/* CPUID.1:EDX, SDM 2A table 3-11. */
+#define CPUID_APIC BIT(9)
+#define CPUID_MTRR BIT(12)
+#define CPUID_PAT  BIT(16)
 
 static void row(const char *feature, bool found, enum preflight_need need, const char *detail,
 		const char *consequence)
@@ -31,10 +37,15 @@ static void vmx_rows(const struct vmx_caps *c, bool vmx, bool unlocked)
 	row("VT-x", vmx, NEED_MUST, "CPUID.1:ECX.VMX",
 	    "needs an Intel processor with VT-x; in a virtual machine, turn nested virtualization "
 	    "on");
-	row("VT-x enabled by firmware", !vmx || unlocked, NEED_MUST, "IA32_FEATURE_CONTROL",
-	    "firmware has locked VT-x off: enable 'Intel Virtualization Technology' in its setup");
 	if (!vmx)
 		return;
+	row("VT-x enabled by firmware", unlocked, NEED_MUST, "IA32_FEATURE_CONTROL",
+	    "firmware has locked VT-x off: enable 'Intel Virtualization Technology' in its setup");
+	row("EPT", c->proc2 & PROC2_EPT && has(c->ept_vpid, MUST_EPT), NEED_MUST,
+	    "4 levels, WB, 2 MB pages, INVEPT",
+	    "needs extended page tables: Intel processors from Nehalem (2008) on");
+	row("unrestricted guest", c->proc2 & PROC2_UNRESTRICTED, NEED_MUST, "secondary controls",
+	    "needs real mode in a guest: Intel processors from Westmere (2010) on");
 	row("NMI exiting, virtual NMIs", has(c->pin, MUST_PIN), NEED_MUST, "pin-based controls",
 	    "needed to reach a core that runs a guest");
 	row("I/O and MSR bitmaps", has(c->proc, MUST_PROC), NEED_MUST, "processor-based controls",
@@ -42,11 +53,6 @@ static void vmx_rows(const struct vmx_caps *c, bool vmx, bool unlocked)
 	row("64-bit host, PAT and EFER switching",
 	    has(c->exit, MUST_EXIT) && has(c->entry, MUST_ENTRY), NEED_MUST,
 	    "VM-exit and VM-entry controls", "needed to run 64-bit guests");
-	row("EPT", c->proc2 & PROC2_EPT && has(c->ept_vpid, MUST_EPT), NEED_MUST,
-	    "4 levels, WB, 2 MB pages, INVEPT",
-	    "needs extended page tables: Intel processors from Nehalem (2008) on");
-	row("unrestricted guest", c->proc2 & PROC2_UNRESTRICTED, NEED_MUST, "secondary controls",
-	    "needs real mode in a guest: Intel processors from Westmere (2010) on");
 	row("1 GB EPT pages", c->ept_vpid & EPT_CAP_1G, NEED_WANT, "",
 	    "more TLB misses in Linux; 2 MB pages are used");
 	row("VPID", c->proc2 & PROC2_VPID && c->ept_vpid & EPT_CAP_INVVPID, NEED_WANT, "",
@@ -61,6 +67,8 @@ static void vmx_rows(const struct vmx_caps *c, bool vmx, bool unlocked)
 void preflight_check(const struct vmx_caps *caps, bool vmx, bool unlocked, const struct acpi *acpi)
 {
 	preflight.rows = 0;
+	row("local APIC, MTRRs, PAT", has(cpuid(1, 0).edx, CPUID_APIC | CPUID_MTRR | CPUID_PAT),
+	    NEED_MUST, "CPUID.1:EDX", "needs a processor, or a virtual machine, that has them");
 	vmx_rows(caps, vmx, unlocked);
 	row("x2APIC", cpuid(1, 0).ecx & BIT(21), NEED_WANT, "CPUID.1:ECX.x2APIC",
 	    "xAPIC: every EOI and timer write of Linux and of dataplanes is a VM exit");
@@ -84,12 +92,24 @@ void preflight_print(void)
 	}
 }
 
-const struct preflight_row *preflight_missing(void)
+size_t preflight_missing(char *text, size_t size)
 {
-	for (uint32_t i = 0; i < preflight.rows; i++)
-		if (!preflight.row[i].found && preflight.row[i].need == NEED_MUST)
-			return &preflight.row[i];
-	return NULL;
+	size_t len = 0;
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < preflight.rows && len < size; i++) {
+		const struct preflight_row *r = &preflight.row[i];
+
+		if (r->found || r->need != NEED_MUST)
+			continue;
+		if (!n)
+			len += fmt(text, size, "%s is missing: %s", r->feature, r->consequence);
+		else
+			len += fmt(text + len, size - len, "%s%s",
+				   n == 1 ? "; also missing: " : ", ", r->feature);
+		n++;
+	}
+	return len;
 }
 
 const char *preflight_core(const struct vmx_caps *c, bool vmx, bool unlocked)

@@ -7,6 +7,7 @@
 #define HV_PREFLIGHT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hv/arch/vmx.h"
@@ -37,8 +38,9 @@ void preflight_check(const struct vmx_caps *caps, bool vmx, bool unlocked, const
 
 void preflight_print(void);
 
-/* The first row that must be there and is not, or NULL. */
-const struct preflight_row *preflight_missing(void);
+/* Says in `text` what must be there and is not: the first with what to do, the others by name.
+ * Returns the length, 0 when nothing is missing. */
+size_t preflight_missing(char *text, size_t size);
 
 /* For each other core: the first thing that the boot core has and this one lacks, or NULL. */
 const char *preflight_core(const struct vmx_caps *caps, bool vmx, bool unlocked);

@@ -47,7 +47,7 @@ static void take_pool(struct memmap *free)
 	uint64_t wanted = hv.options.ixmem_given ? hv.options.ixmem : total / 4 & ~(PAGE_2M - 1);
 	uint64_t left = wanted;
 
-	if (wanted + hv.own.size + LINUX_MINIMUM > total)
+	if (wanted > total || wanted + hv.own.size + LINUX_MINIMUM > total)
 		refuse("ixmem=%luM does not fit: the machine has %lu MB and Linux needs %lu MB; "
 		       "give a smaller ixmem=",
 		       wanted / MB, total / MB, LINUX_MINIMUM / MB);

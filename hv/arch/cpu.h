@@ -46,6 +46,7 @@ struct cpu {
 	/* mailbox: written by others */
 	uint32_t requests; /* REQ_ bits, set atomically; at CPU_REQUESTS */
 	uint32_t online;   /* the core reached C */
+	uint32_t halted;   /* and will do nothing any more */
 
 	uint32_t index; /* 0 is the boot core */
 	uint32_t apic_id;

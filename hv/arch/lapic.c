@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/arch/lapic.h"
 
+#include "hv/arch/layout.h"
 #include "hv/arch/paging.h"
 #include "hv/arch/x86.h"
 
 #define SVR_ENABLE 0x100
 
-static volatile uint8_t *mmio;
+/* Until lapic_map() they are reached through the first page tables. */
+static volatile uint8_t *mmio = (volatile uint8_t *)(HV_DIRECT + APIC_DEFAULT_BASE);
 
 void lapic_map(void)
 {

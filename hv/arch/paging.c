@@ -79,8 +79,8 @@ static void map_ram(const struct memmap *m)
 			continue;
 		map(HV_DIRECT + start, start, end - start, PTE_NX | PTE_G);
 	}
-	/* The first megabyte: firmware tables are searched for in it, the trampoline lies in it. */
-	map(HV_DIRECT, 0, 0x100000, PTE_NX | PTE_G | PTE_W);
+	/* The first megabyte: firmware tables are searched for in it. */
+	map(HV_DIRECT, 0, 0x100000, PTE_NX | PTE_G);
 }
 
 void paging_direct(uint64_t pa, uint64_t size, uint64_t prot)
@@ -90,6 +90,54 @@ void paging_direct(uint64_t pa, uint64_t size, uint64_t prot)
 	spin_unlock(&lock);
 	for (uint64_t va = HV_DIRECT + pa; size >= PAGE_SIZE; va += PAGE_SIZE, size -= PAGE_SIZE)
 		invlpg(va);
+}
+
+void paging_readable(uint64_t pa, uint64_t size)
+{
+	uint64_t end = pa + size;
+
+	for (pa &= ~(PAGE_SIZE - 1); pa < end; pa += PAGE_SIZE) {
+		uint64_t *large = entry_at(HV_DIRECT + pa, 2);
+
+		if (!(*large & PTE_PS) && !(*entry_at(HV_DIRECT + pa, 1) & PTE_P))
+			map(HV_DIRECT + pa, pa, PAGE_SIZE, PTE_NX | PTE_G);
+	}
+}
+
+/* Tables that the first page tables are extended with. */
+#define BOOT_TABLES 8
+
+static uint64_t *boot_next(uint64_t *entry)
+{
+	static uint64_t table[BOOT_TABLES][512] __attribute__((aligned(4096)));
+	static unsigned int used;
+
+	if (!(*entry & PTE_P)) {
+		if (used == BOOT_TABLES)
+			return NULL;
+		*entry = image_pa(table[used++]) | PTE_P | PTE_W;
+	}
+	return direct(*entry & PTE_ADDR);
+}
+
+const void *paging_boot_map(uint64_t pa, uint64_t size)
+{
+	extern uint64_t boot_pml4[];
+	uint64_t width = cpuid(0x80000008, 0).eax & 0xff;
+
+	if (!size || (pa + size - 1) >> width)
+		return NULL;
+	for (uint64_t at = pa & ~(PAGE_2M - 1); at < pa + size; at += PAGE_2M) {
+		uint64_t va = HV_DIRECT + at;
+		uint64_t *table = direct(image_pa(boot_pml4));
+
+		for (unsigned int shift = 39; shift > 21 && table; shift -= 9)
+			table = boot_next(&table[va >> shift & 511]);
+		if (!table)
+			return NULL;
+		table[va >> 21 & 511] = at | PTE_P | PTE_PS;
+	}
+	return direct(pa);
 }
 
 static void map_stacks(uint32_t ncpus)

@@ -26,6 +26,14 @@
  * there writable, stacks for ncpus cores. Does not switch to them. */
 void paging_init(const struct memmap *map, uint64_t load_base, uint32_t ncpus);
 
+/* Before paging_activate: makes physical memory above 4 GB, that the first page tables do not have,
+ * readable in the direct map. NULL: out of tables, or beyond what the processor can address. */
+const void *paging_boot_map(uint64_t pa, uint64_t size);
+
+/* After paging_init: a range that need not be RAM (firmware tables) is readable in the direct map,
+ * too. */
+void paging_readable(uint64_t pa, uint64_t size);
+
 /* Switches this core to them. */
 void paging_activate(void);
 

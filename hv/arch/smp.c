@@ -15,6 +15,7 @@
 #define INIT_DELAY_US  10000
 #define SIPI_DELAY_US  200
 #define START_LIMIT_US 1000000
+#define STOP_LIMIT_US  100000
 
 extern const char trampoline_start[], trampoline_end[], trampoline_cpu[], trampoline_cr3[];
 extern uint64_t ap_cr3;
@@ -86,11 +87,26 @@ void cpu_request(struct cpu *cpu, uint32_t requests)
 		lapic_ipi(cpu->apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT);
 }
 
-void smp_stop_others(void)
+uint32_t smp_stop_others(void)
 {
+	uint32_t left = 0;
+
 	for (uint32_t i = 0; i < ncpus; i++)
 		if (cpus[i] != this_cpu() && is_online(cpus[i]))
 			cpu_request(cpus[i], REQ_STOP);
+	for (uint32_t i = 0; i < ncpus; i++) {
+		const uint32_t *halted = &cpus[i]->halted;
+
+		if (cpus[i] == this_cpu() || !is_online(cpus[i]))
+			continue;
+		for (uint64_t us = 0; us < STOP_LIMIT_US; us += 10) {
+			if (__atomic_load_n(halted, __ATOMIC_ACQUIRE))
+				break;
+			delay_us(10);
+		}
+		left += !__atomic_load_n(halted, __ATOMIC_ACQUIRE);
+	}
+	return left;
 }
 
 /*

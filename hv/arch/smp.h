@@ -35,8 +35,8 @@ uint32_t smp_start(uint64_t trampoline_pa);
 /* Adds requests to a core's mailbox and kicks it with an NMI. To itself it needs no kick. */
 void cpu_request(struct cpu *cpu, uint32_t requests);
 
-/* REQ_STOP for all other cores that are up. Safe in a panic. */
-void smp_stop_others(void);
+/* REQ_STOP for all other cores that are up. Safe in a panic. Returns how many have not halted. */
+uint32_t smp_stop_others(void);
 
 void nmi_handler(struct trap_frame *frame);
 

@@ -129,6 +129,23 @@ static const char *set_nox2apic(const char *value, struct cmdline_options *o)
 	return NULL;
 }
 
+static const char *set_test(const char *value, struct cmdline_options *o)
+{
+	static const char *const names[] = {
+	    [TEST_PANIC] = "panic",   [TEST_READ] = "read",     [TEST_TEXT] = "text",
+	    [TEST_RODATA] = "rodata", [TEST_DIRECT] = "direct", [TEST_EXEC] = "exec",
+	    [TEST_STACK] = "stack",   [TEST_NMI] = "nmi",       [TEST_LAST_CORE] = "last-core",
+	};
+
+	for (enum fault_test t = TEST_PANIC; t <= TEST_LAST_CORE; t++) {
+		if (strcmp(value, names[t]) != 0)
+			continue;
+		o->test = t;
+		return NULL;
+	}
+	return "no such test";
+}
+
 static const struct option {
 	const char *name;
 	bool takes_value;
@@ -137,7 +154,7 @@ static const struct option {
 } option_table[] = {
     {"console", true, set_console},    {"ixmem", true, set_ixmem},
     {"loglevel", true, set_loglevel},  {"preflight", false, set_preflight},
-    {"nox2apic", false, set_nox2apic},
+    {"nox2apic", false, set_nox2apic}, {"test", true, set_test},
 };
 
 static const char *set_option(char *word, struct cmdline_options *o)

@@ -7,6 +7,7 @@
  *   loglevel=N               0 (errors only) to 7 (everything), default 6
  *   preflight                print the feature table, then halt
  *   nox2apic                 stay in xAPIC mode
+ *   test=FAULT               for tests of the hypervisor: make a mistake on purpose (enum fault_test)
  *
  * Words are separated by spaces; double or single quotes keep spaces, backslash escapes a character.
  */
@@ -19,6 +20,20 @@
 
 #define CMDLINE_ERRORS_MAX 8
 
+/* test=: what goes wrong while the hypervisor starts. */
+enum fault_test {
+	TEST_NONE,
+	TEST_PANIC,     /* panic: a panic */
+	TEST_READ,      /* read: of an address that is not mapped */
+	TEST_TEXT,      /* text: a write to the hypervisor's code */
+	TEST_RODATA,    /* rodata: a write to its constants */
+	TEST_DIRECT,    /* direct: a write to memory that is not the hypervisor's */
+	TEST_EXEC,      /* exec: execution of its data */
+	TEST_STACK,     /* stack: an overflow */
+	TEST_NMI,       /* nmi: one to itself */
+	TEST_LAST_CORE, /* last-core: a panic on the last core, all being up */
+};
+
 struct cmdline_options {
 	uint16_t console_port; /* 0: none */
 	uint32_t console_baud;
@@ -27,6 +42,7 @@ struct cmdline_options {
 	uint32_t loglevel;
 	bool preflight;
 	bool nox2apic;
+	enum fault_test test;
 };
 
 /* A word of the command line that was refused: line[at .. at + length). */

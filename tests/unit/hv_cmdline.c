@@ -27,7 +27,7 @@ static void all_options(void **state)
 {
 	(void)state;
 	assert_int_equal(cmdline_parse(" console=com2,9600n8  ixmem=512M loglevel=7 preflight "
-				       "nox2apic ",
+				       "nox2apic test=last-core ",
 				       &o, &e),
 			 0);
 	assert_int_equal(o.console_port, 0x2f8);
@@ -36,6 +36,11 @@ static void all_options(void **state)
 	assert_int_equal(o.ixmem, 512 << 20);
 	assert_int_equal(o.loglevel, 7);
 	assert_true(o.preflight && o.nox2apic);
+	assert_int_equal(o.test, TEST_LAST_CORE);
+	assert_int_equal(cmdline_parse("test=panic", &o, &e), 0);
+	assert_int_equal(o.test, TEST_PANIC);
+	assert_int_equal(cmdline_parse("test=nothing", &o, &e), -EINVAL);
+	assert_int_equal(o.test, TEST_NONE);
 
 	assert_int_equal(cmdline_parse("console=0x3e8,115200", &o, &e), 0);
 	assert_int_equal(o.console_port, 0x3e8);
