@@ -54,12 +54,8 @@ def wait_halted(machine, limit=10):
         if len(cores) == machine.cpus and all(hlt == "1" and not int(fl, 16) & 0x200
                                               for fl, hlt in cores):
             return
-        if progress_beyond(machine, start, limit):
+        if machine.progress() - start > limit:
             raise Stuck(f"cores (flags, halted) after {limit} s: {cores}")
-
-
-def progress_beyond(machine, start, limit):
-    return machine.progress() - start > limit
 
 
 # ACPI tables: ACPI 6.5, 5.2.
