@@ -17,3 +17,4 @@ ALL += $(BUILD)/host/nic-stress
 
 $(eval $(call fuzz_target,nic_model,tests/fuzz/nic_model.c $(NIC_MODEL_SRC)))
 $(eval $(call fuzz_target,nic_driver,tests/fuzz/nic_driver.c $(NIC_DRIVER_SRC)))
+$(eval $(call bench,nic,tests/bench/nic.c $(NIC_BED)))
