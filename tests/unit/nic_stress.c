@@ -135,7 +135,7 @@ static void transmit(struct side *me, int s)
 	unsigned queue = rnd() % me->nq, burst = rnd() % (MAX_BURST + 1), n = 0, taken;
 	struct ix_nic_seg seg[MAX_BURST][4];
 	struct ix_nic_tx tx[MAX_BURST];
-	unsigned flow[MAX_BURST];
+	unsigned flow[MAX_BURST] = {0};
 
 	while (n < burst && me->nfree) {
 		unsigned f = rnd() % (FLOWS / me->nq) * me->nq + queue, slot, pieces = 0;
