@@ -58,17 +58,15 @@ bool tcp_parse_options(struct seg *s, const uint8_t *o, uint32_t len)
 	return true;
 }
 
-/* RFC 7323 5: PAWS. A timestamp that has not been renewed for 24 days says nothing. */
+/*
+ * RFC 7323 5: PAWS. After 24 days of silence a timestamp says nothing; here after 9 hours, which is
+ * what ticks can tell. An active connection is seen by its timer, so that there is no need to note
+ * the time of each segment.
+ */
 static bool paws_reject(struct ixn *n, struct tcb *t, const struct seg *s)
 {
-	if ((int32_t)(s->tsval - t->ts_recent) >= 0)
-		return false;
-	struct tcb_cold *c = tcb_cold(n, t);
-	/* Ticks wrap after 19 hours; ts_recent_at is renewed by tcp_timer()'s keep-alive or by
-	 * data; idle longer than 12 hours counts as too old, which errs towards accepting. */
-	if (n->tick - c->ts_recent_at > (12ull * 3600 * 1000000) >> WHEEL_SHIFT)
-		return false;
-	return true;
+	return (int32_t)(s->tsval - t->ts_recent) < 0 &&
+	       n->tick - tcb_cold(n, t)->seen_at < (9ull * 3600 * 1000000) >> WHEEL_SHIFT;
 }
 
 /* Both directions are finished. An application that has not closed yet keeps what it holds. */
@@ -508,10 +506,8 @@ static void segment(struct ixn *n, struct tcb *t, struct seg *s)
 		return;
 	/* RFC 7323 4.3 (2): the segment that spans the last number acknowledged */
 	if (s->has_ts && t->flags & F_TS && SEQ_LEQ(s->seq, t->last_ack_sent) &&
-	    (int32_t)(s->tsval - t->ts_recent) > 0) {
+	    (int32_t)(s->tsval - t->ts_recent) > 0)
 		t->ts_recent = s->tsval;
-		tcb_cold(n, t)->ts_recent_at = n->tick;
-	}
 	if (unlikely(t->flags & (F_KEEPALIVE | F_COLD_TIMER))) {
 		struct tcb_cold *c = tcb_cold(n, t);
 		c->last_rx = n->tick;

@@ -547,8 +547,15 @@ static void ack_slow(struct ixn *n, struct tcb *t, struct seg *s, struct ack *a)
 			c->fack = t->snd_una;
 		c->backoff = c->retries = 0;
 		c->retrans_at = 0;
-		if (a->rtt)
+		if (a->rtt) {
 			tcp_rtt_sample(n, t, a->rtt);
+		} else if (s->has_ts && s->tsecr) {
+			/* RFC 7323 4: the echo tells even where Karn's rule does not allow to
+			 * count; else a path that has become slower would never be learnt. */
+			uint32_t ms = tcp_ts(n, t) - s->tsecr;
+			if (ms && ms < 60000)
+				tcp_rtt_sample(n, t, ms * 1000);
+		}
 		if (!(t->flags & F_SACK))
 			reno_newer(t, c, a);
 		/* RFC 3522: the ACK is for a segment sent before the first retransmission */

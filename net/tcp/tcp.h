@@ -169,8 +169,8 @@ struct tcb_cold {
 	uint32_t ooo_last; /* a number in the block to report first (RFC 2018 4) */
 	uint32_t dsack[2];
 	uint32_t rcv_buf;
-	uint32_t urg;          /* end of urgent data */
-	uint32_t ts_recent_at; /* ticks */
+	uint32_t urg;     /* end of urgent data */
+	uint32_t seen_at; /* ticks; the timer has last looked at the connection */
 	/* life */
 	uint32_t irs, iss;
 	uint32_t snd_wraps, rcv_wraps;

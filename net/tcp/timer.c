@@ -63,9 +63,9 @@ void tcp_rtt_sample(struct ixn *n, struct tcb *t, uint32_t us)
 	/* RFC 6298 2.3; srtt is scaled by 8, rttvar by 4 */
 	int32_t delta = (int32_t)(us - (t->srtt >> 3));
 	uint32_t mag = (uint32_t)(delta < 0 ? -delta : delta);
-	/* The minimum is looked at only when a sample is clearly below the average: it may
-	 * stay an eighth too large, and an ordinary sample leaves the cold part alone. */
-	if (delta < 0 && mag > t->srtt >> 6) {
+	/* The minimum is looked at only when a sample is well below the average: it is an upper
+	 * bound, and an ordinary sample leaves the cold part alone. */
+	if (delta < 0 && mag > t->srtt >> 4) {
 		struct tcb_cold *c = tcb_cold(n, t);
 		if (us < c->min_rtt)
 			c->min_rtt = us;
@@ -229,6 +229,7 @@ void tcp_timer(struct ixn *n, uint32_t id)
 	t->wheel_at = 0;
 	if (t->state == IXN_CLOSED)
 		return;
+	c->seen_at = n->tick; /* see paws_reject() */
 	if (due(n, t->ack_at)) {
 		t->ack_at = 0;
 		t->flags |= F_ACK_NOW;

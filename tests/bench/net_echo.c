@@ -3,7 +3,7 @@
  * 64-byte echo RPCs between two stacks in one thread, joined by two rings. Figures are for the
  * server side alone: one frame copied in, the stack, the event API, an application that copies the
  * request into memory of the connection and sends it back, one frame copied out. One request is
- * outstanding per connection, at most `window` in all.
+ * outstanding on each connection at all times, in an order that is random over the connections.
  *
  * usage: net_echo            all figures
  *        net_echo run CONNECTIONS BATCH CSUM(0|1) RPCS [LOSS]   one run
@@ -19,10 +19,9 @@
 #include <unistd.h>
 #include <valgrind/callgrind.h>
 
-#define MSG    64
-#define FRAME  256 /* room of a frame; enough for a header and MSG */
-#define WINDOW 1024
-#define PORTS  32
+#define MSG   64
+#define FRAME 192 /* room of a frame; enough for a header and MSG */
+#define PORTS 32
 
 static inline uint64_t tsc(void)
 {
@@ -141,6 +140,7 @@ static struct side *side_new(uint32_t conns, uint32_t batch, bool csum, uint8_t 
 	c.max_conns = conns + 16;
 	c.max_timewait = conns < 65536 ? 65536 : 16;
 	c.tx_recs = conns + 4096; /* a reply stays referenced until it is acknowledged */
+	c.tcp.quickacks = 1;
 	c.tx_pkts = 2048;
 	c.caps = csum ? 0 : IXN_CAP_NO_CSUM;
 	c.port_lo = 1024;
@@ -222,10 +222,9 @@ static uint32_t server_cycle(struct side *s, uint64_t now)
 
 static uint8_t request[MSG];
 
-/* The client: keeps `window` requests under way, going round all connections. */
 struct client {
 	struct side *s;
-	uint32_t conns, next, open, window;
+	uint32_t conns, open;
 	uint64_t left; /* requests to send */
 	uint64_t done;
 	bool churn;
@@ -236,19 +235,13 @@ static void ask(struct client *c, ixn_conn h)
 {
 	struct ixn_seg seg = {.ptr = request, .len = MSG};
 
+	if (!c->left)
+		return;
 	c->left--;
 	if (ixn_sendv(c->s->n, h, &seg, 1) != MSG) {
 		fprintf(stderr, "request refused\n");
 		exit(1);
 	}
-}
-
-static void ask_next(struct client *c)
-{
-	if (!c->left)
-		return;
-	ask(c, c->s->conn[c->next]);
-	c->next = c->next + 1 < c->conns ? c->next + 1 : 0;
 }
 
 static void client_cycle(struct client *c, uint64_t now)
@@ -268,7 +261,7 @@ static void client_cycle(struct client *c, uint64_t now)
 			if (c->churn)
 				ixn_abort(s->n, ev->handle);
 			else
-				ask_next(c);
+				ask(c, ev->handle);
 		} else if (ev->type == IXN_EV_CONNECTED) {
 			if (ev->result) {
 				fprintf(stderr, "connect: %d\n", ev->result);
@@ -308,7 +301,10 @@ struct result {
 static struct result run(uint32_t conns, uint32_t batch, bool csum, uint64_t rpcs, double loss)
 {
 	struct side *a = side_new(conns, batch, csum, 1), *b = side_new(conns, batch, csum, 2);
-	struct ring *ab = ring_new(4096), *ba = ring_new(4096);
+	uint32_t slots = 4096;
+	while (slots < 2 * conns)
+		slots *= 2;
+	struct ring *ab = ring_new(slots), *ba = ring_new(slots);
 	struct client c = {.s = a, .conns = conns};
 	struct result r = {0};
 	ixn_listener l;
@@ -316,22 +312,30 @@ static struct result run(uint32_t conns, uint32_t batch, bool csum, uint64_t rpc
 	a->out = b->in = ab;
 	a->in = b->out = ba;
 	for (uint32_t i = 0; i < PORTS; i++)
-		ixn_listen(b->n, IXN_ANY, (uint16_t)(8000 + i), conns + WINDOW, 0, &l);
+		ixn_listen(b->n, IXN_ANY, (uint16_t)(8000 + i), conns + 1024, 0, &l);
 	for (uint32_t i = 0; c.open < conns;) {
 		while (c.connecting < 256 && i < conns)
 			client_connect(&c, i++);
 		client_cycle(&c, now_us());
 		server_cycle(b, now_us());
 	}
-	/* One round on each connection first, so that all are past their start. */
-	uint32_t window = conns < WINDOW ? conns : WINDOW;
-	uint64_t warm = conns > 200000 ? conns : 20ull * conns > 200000 ? 20ull * conns : 200000;
+	for (uint32_t i = conns - 1; i; i--) { /* shuffle */
+		a->rng = a->rng * 6364136223846793005ull + 1442695040888963407ull;
+		uint32_t k = (uint32_t)((a->rng >> 33) % (i + 1));
+		ixn_conn t = a->conn[i];
+		a->conn[i] = a->conn[k];
+		a->conn[k] = t;
+	}
+	/* A few rounds on each connection first, so that all are past their start. */
+	uint64_t warm = 3ull * conns > 200000 ? 3ull * conns : 200000;
 	if (getenv("NO_WARM"))
-		warm = 2ull * conns;
-	c.left = warm + rpcs;
-	for (uint32_t i = 0; i < window; i++)
-		ask_next(&c);
-	ixn_flush(a->n, now_us());
+		warm = 3ull * conns;
+	c.left = UINT64_MAX;
+	for (uint32_t i = 0; i < conns; i++) {
+		ask(&c, a->conn[i]);
+		if (i % 64 == 63 || i == conns - 1)
+			ixn_flush(a->n, now_us());
+	}
 	while (c.done < warm) {
 		server_cycle(b, now_us());
 		client_cycle(&c, now_us());
