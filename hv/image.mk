@@ -5,12 +5,14 @@ HV_OBJS := $(call objs,hv,$(HV_SRCS))
 HV_LD := ld -nostdlib -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \
 	-T boot/hv.lds
 
-$(BUILD)/hv/hv.pass1: $(HV_OBJS) boot/hv.lds
+HV_PARTS := $(HV_OBJS) $(BUILD)/nic/libveb-hv.a
+
+$(BUILD)/hv/hv.pass1: $(HV_PARTS) boot/hv.lds
 	@mkdir -p $(@D)
-	$(HV_LD) -o $@ $(HV_OBJS)
+	$(HV_LD) -o $@ $(HV_PARTS)
 $(BUILD)/hv/symbols.o: $(BUILD)/hv/hv.pass1 scripts/mksyms
 	scripts/mksyms $< hv_text_start .symtab_hv > $(BUILD)/hv/symbols.S
 	$(CC_hv) $(CFLAGS_hv) -c -o $@ $(BUILD)/hv/symbols.S
-$(BUILD)/hv/ironix.elf: $(HV_OBJS) $(BUILD)/hv/symbols.o boot/hv.lds
-	$(HV_LD) -o $@ $(HV_OBJS) $(BUILD)/hv/symbols.o
+$(BUILD)/hv/ironix.elf: $(HV_PARTS) $(BUILD)/hv/symbols.o boot/hv.lds
+	$(HV_LD) -o $@ $(HV_OBJS) $(BUILD)/hv/symbols.o $(BUILD)/nic/libveb-hv.a
 ALL += $(BUILD)/hv/ironix.elf

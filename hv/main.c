@@ -263,7 +263,8 @@ noreturn void hv_main(uint32_t info_pa, uint32_t load_base)
 	reserve_memory(count_cpus());
 	mem_init(hv.own.base, hv.own.size);
 	hv.phys_bits = cpuid(0x80000008, 0).eax & 0xff;
-	paging_init(&hv.firmware_map, load_base, count_cpus());
+	/* The software VFs copy packets to and from Linux's memory; without them nothing does. */
+	paging_init(&hv.firmware_map, hv.options.vfs ? MAP_RW : MAP_RO, load_base, count_cpus());
 	for (uint32_t i = 0; i < hv.acpi.count; i++)
 		if (hv.acpi.table[i].data)
 			paging_readable(hv.acpi.table[i].pa, hv.acpi.table[i].length);

@@ -68,7 +68,7 @@ static void map_image(const char *start, const char *end, uint64_t load_base, ui
 
 /* The direct map in 2 MB pages covers a little more than RAM at the edges; what lies there is
  * read-only too. RAM that shares a 2 MB page with a hole is mapped in 4 KB pages. */
-static void map_ram(const struct memmap *m)
+static void map_ram(const struct memmap *m, uint64_t prot)
 {
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct memmap_entry *e = &m->entry[i];
@@ -77,7 +77,7 @@ static void map_ram(const struct memmap *m)
 
 		if (e->type != MEM_RAM && e->type != MEM_ACPI && e->type != MEM_NVS)
 			continue;
-		map(HV_DIRECT + start, start, end - start, PTE_NX | PTE_G);
+		map(HV_DIRECT + start, start, end - start, prot | PTE_NX | PTE_G);
 	}
 	/* The first megabyte: firmware tables are searched for in it. */
 	map(HV_DIRECT, 0, 0x100000, PTE_NX | PTE_G);
@@ -155,14 +155,14 @@ static void map_stacks(uint32_t ncpus)
 	}
 }
 
-void paging_init(const struct memmap *m, uint64_t load_base, uint32_t ncpus)
+void paging_init(const struct memmap *m, uint64_t ram_prot, uint64_t load_base, uint32_t ncpus)
 {
 	uint64_t base, size;
 
 	root = page_alloc(1);
 	if (!root)
 		panic("no memory for page tables");
-	map_ram(m);
+	map_ram(m, ram_prot);
 	mem_range(&base, &size);
 	map(HV_DIRECT + base, base, size, PTE_W | PTE_NX | PTE_G);
 

@@ -22,9 +22,9 @@
 #define MAP_RW PTE_W
 #define MAP_UC (PTE_W | PTE_PCD | PTE_PWT)
 
-/* Builds the tables: the image with W^X, RAM of the map read-only in the direct map, own memory
- * there writable, stacks for ncpus cores. Does not switch to them. */
-void paging_init(const struct memmap *map, uint64_t load_base, uint32_t ncpus);
+/* Builds the tables: the image with W^X, RAM of the map in the direct map as ram_prot says, own
+ * memory there writable, stacks for ncpus cores. Does not switch to them. */
+void paging_init(const struct memmap *map, uint64_t ram_prot, uint64_t load_base, uint32_t ncpus);
 
 /* Before paging_activate: makes physical memory above 4 GB, that the first page tables do not have,
  * readable in the direct map. NULL: out of tables, or beyond what the processor can address. */

@@ -146,15 +146,29 @@ static const char *set_test(const char *value, struct cmdline_options *o)
 	return "no such test";
 }
 
+static const char *set_vfs(const char *value, struct cmdline_options *o)
+{
+	uint64_t n;
+
+	if (!take_number(&value, &n) || *value || n > 32)
+		return "not a number from 0 to 32";
+	o->vfs = n;
+	return NULL;
+}
+
 static const struct option {
 	const char *name;
 	bool takes_value;
 	const char *(*set)(const char *value,
 			   struct cmdline_options *o); /* NULL, or what is wrong */
 } option_table[] = {
-    {"console", true, set_console},    {"ixmem", true, set_ixmem},
-    {"loglevel", true, set_loglevel},  {"preflight", false, set_preflight},
-    {"nox2apic", false, set_nox2apic}, {"test", true, set_test},
+    {"console", true, set_console},
+    {"ixmem", true, set_ixmem},
+    {"loglevel", true, set_loglevel},
+    {"preflight", false, set_preflight},
+    {"nox2apic", false, set_nox2apic},
+    {"test", true, set_test},
+    {"vfs", true, set_vfs},
 };
 
 static const char *set_option(char *word, struct cmdline_options *o)

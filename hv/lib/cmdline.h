@@ -8,6 +8,7 @@
  *   preflight                print the feature table, then halt
  *   nox2apic                 stay in xAPIC mode
  *   test=FAULT               for tests of the hypervisor: make a mistake on purpose (enum fault_test)
+ *   vfs=N                    software 82599 VFs for Linux, 0 to 32, default 0
  *
  * Words are separated by spaces; double or single quotes keep spaces, backslash escapes a character.
  */
@@ -43,6 +44,7 @@ struct cmdline_options {
 	bool preflight;
 	bool nox2apic;
 	enum fault_test test;
+	uint32_t vfs;
 };
 
 /* A word of the command line that was refused: line[at .. at + length). */

@@ -138,8 +138,8 @@ static void describe_pci(uint16_t segment, uint16_t bdf, struct ix_hv_pci *out)
 	fmt(out->kind, sizeof(out->kind), "physical");
 	for (uint64_t n = 0; (d = domain_at(n)); n++)
 		for (unsigned int i = 0; i < DOMAIN_DEVICES; i++)
-			if (d->device[i].used && d->device[i].segment == segment &&
-			    d->device[i].bdf == bdf) {
+			if (d->device[i].used && d->device[i].vf < 0 &&
+			    d->device[i].segment == segment && d->device[i].bdf == bdf) {
 				fmt(out->owner, sizeof(out->owner), "%s", d->vm.name);
 				out->dma_open = d->device[i].dma_open;
 			}

@@ -344,9 +344,8 @@ int domain_assign(struct domain *d, uint32_t address, struct ix_device *device, 
 
 	if (status)
 		return status;
-	*why = "software VFs are not available in this build";
 	if (address == IX_ASSIGN_VF)
-		return -ENODEV;
+		return passthrough_assign_vf(d, device, why);
 	return passthrough_assign(d, (uint16_t)(address >> 16), (uint16_t)address, device, why);
 }
 

@@ -17,6 +17,7 @@
 #include "hv/vm/domain.h"
 #include "hv/vm/icr.h"
 #include "hv/vm/passthrough.h"
+#include "hv/vm/vf.h"
 
 #define CALL_CONSOLE_MAX 4096
 
@@ -182,6 +183,8 @@ static bool ept_violation(struct vcpu *v)
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 	char why[IX_TEXT];
 
+	if (vf_access(v, vmread(VMCS_GUEST_PHYSICAL), q & EPT_WRITE))
+		return true;
 	fmt(why, sizeof(why), "%s of memory that is not its own, at %#lx",
 	    q & EPT_WRITE  ? "write"
 	    : q & EPT_READ ? "read"
@@ -215,6 +218,10 @@ bool domain_exit(struct vcpu *v, uint32_t reason)
 		return true;
 	case EXIT_VMCALL:
 		return vmcall(v);
+	case EXIT_PREEMPTION_TIMER:
+		vcpu_stop_timer(v);
+		vf_timer(v);
+		return true;
 	case EXIT_EPT_VIOLATION:
 		return ept_violation(v);
 	default:

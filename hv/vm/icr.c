@@ -27,6 +27,20 @@ static void deliver(struct cpu *to, const struct icr *icr, enum icr_action actio
 	}
 }
 
+/* Which cores are meant, of those that the VM owns. */
+static void expand(struct vcpu *v, const struct icr *icr)
+{
+	for (uint32_t i = 0; i < ncpus; i++)
+		v->icr_cpus[i] = (struct icr_cpu){
+		    .apic_id = cpus[i]->apic_id,
+		    .ldr = cpus[i]->ldr,
+		    .dfr = cpus[i]->dfr,
+		    .x2apic = icr->x2apic,
+		    .domain = __atomic_load_n(&cpus[i]->owner, __ATOMIC_ACQUIRE),
+		};
+	icr_expand(icr, v->icr_cpus, ncpus, v->cpu->index, v->icr_set);
+}
+
 static void write_icr(struct vcpu *v, const struct icr *icr)
 {
 	enum icr_action action = icr_action(icr);
@@ -37,15 +51,7 @@ static void write_icr(struct vcpu *v, const struct icr *icr)
 		v->refused_ipis++;
 		return;
 	}
-	for (uint32_t i = 0; i < ncpus; i++)
-		v->icr_cpus[i] = (struct icr_cpu){
-		    .apic_id = cpus[i]->apic_id,
-		    .ldr = cpus[i]->ldr,
-		    .dfr = cpus[i]->dfr,
-		    .x2apic = icr->x2apic,
-		    .domain = __atomic_load_n(&cpus[i]->owner, __ATOMIC_ACQUIRE),
-		};
-	icr_expand(icr, v->icr_cpus, ncpus, v->cpu->index, v->icr_set);
+	expand(v, icr);
 	for (uint32_t i = 0; i < ncpus; i++)
 		if (v->icr_set[i / 64] >> (i % 64) & 1)
 			deliver(cpus[i], icr, action);
@@ -66,4 +72,20 @@ void icr_write_xapic(struct vcpu *v, uint32_t high, uint32_t low)
 	struct icr icr = icr_decode_xapic(high, low);
 
 	write_icr(v, &icr);
+}
+
+void icr_message(const struct icr *icr)
+{
+	/* With 8 bits of destination, as an xAPIC: physical IDs below 255, or logical ones. */
+	for (uint32_t i = 0; i < ncpus; i++) {
+		struct cpu *c = cpus[i];
+		bool meant = icr->logical ? icr->dest & (c->ldr >> 24) : icr->dest == c->apic_id;
+
+		if (!meant || icr->vector < 16 || icr->mode > ICR_LOWEST ||
+		    __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) != VM_LINUX)
+			continue;
+		lapic_ipi(c->apic_id, icr->vector | APIC_ICR_ASSERT);
+		if (icr->mode == ICR_LOWEST)
+			return;
+	}
 }

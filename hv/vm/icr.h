@@ -13,4 +13,7 @@ bool icr_write_x2apic(struct vcpu *v, uint64_t value);
 /* A write to register 0x300 of the xAPIC, with what register 0x310 holds. */
 void icr_write_xapic(struct vcpu *v, uint32_t high, uint32_t low);
 
+/* A message-signalled interrupt of a virtual function to Linux's cores. From any core. */
+void icr_message(const struct icr *icr);
+
 #endif

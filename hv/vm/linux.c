@@ -17,6 +17,7 @@
 #include "hv/vm/linux_load.h"
 #include "hv/vm/linux_mem.h"
 #include "hv/vm/pci.h"
+#include "hv/vm/vf.h"
 #include "hv/vm/vm.h"
 
 static struct vm linux_vm = {
@@ -73,6 +74,7 @@ noreturn void linux_start(void)
 	lapic_trap_init();
 	domains_init();
 	control_init();
+	vf_init();
 	v = this_cpu()->linux_vcpu;
 	vcpu_load(v);
 	vcpu_start_long(v, entry.rip, entry.cr3, LINUX_CS, LINUX_DS);

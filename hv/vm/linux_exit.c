@@ -15,6 +15,7 @@
 #include "hv/vm/linux_io.h"
 #include "hv/vm/linux_mem.h"
 #include "hv/vm/linux_policy.h"
+#include "hv/vm/vf.h"
 
 static bool handle_rdmsr(struct vcpu *v)
 {
@@ -68,6 +69,10 @@ bool linux_exit(struct vcpu *v, uint32_t reason)
 		return true;
 	case EXIT_EPT_VIOLATION:
 		return linux_ept_violation(v);
+	case EXIT_PREEMPTION_TIMER:
+		vcpu_stop_timer(v);
+		vf_timer(v);
+		return true;
 	case EXIT_IO:
 		return linux_io(v);
 	case EXIT_VMCALL:

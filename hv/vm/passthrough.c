@@ -10,6 +10,7 @@
 #include "hv/vm/dma.h"
 #include "hv/vm/linux_mem.h"
 #include "hv/vm/pci.h"
+#include "hv/vm/vf.h"
 
 /* Header, PCI 3.0 figure 6-1. */
 #define PCI_ID        0x00
@@ -102,9 +103,12 @@ static void reset(struct domain_device *dev)
 
 static struct domain_device *find(struct domain *d, uint16_t segment, uint16_t bdf)
 {
-	for (unsigned int i = 0; i < DOMAIN_DEVICES; i++)
-		if (d->device[i].used && d->device[i].segment == segment && d->device[i].bdf == bdf)
-			return &d->device[i];
+	for (unsigned int i = 0; i < DOMAIN_DEVICES; i++) {
+		struct domain_device *dev = &d->device[i];
+
+		if (dev->used && dev->vf < 0 && dev->segment == segment && dev->bdf == bdf)
+			return dev;
+	}
 	return NULL;
 }
 
@@ -190,6 +194,31 @@ static int move_bars(struct domain *d, const struct domain_device *dev, const st
 	return 0;
 }
 
+static struct domain_device *free_device(struct domain *d, unsigned int *slot, const char **why)
+{
+	*why = "the dataplane has too many devices";
+	for (*slot = 0; *slot < DOMAIN_DEVICES; (*slot)++)
+		if (!d->device[*slot].used)
+			return &d->device[*slot];
+	return NULL;
+}
+
+int passthrough_assign_vf(struct domain *d, struct ix_device *device, const char **why)
+{
+	unsigned int slot;
+	struct domain_device *dev = free_device(d, &slot, why);
+	int status;
+
+	if (!dev)
+		return -ENOSPC;
+	memset(dev, 0, sizeof(*dev));
+	dev->device.index = slot;
+	status = vf_assign(d, dev, why);
+	if (!status)
+		*device = dev->device;
+	return status;
+}
+
 int passthrough_assign(struct domain *d, uint16_t segment, uint16_t bdf, struct ix_device *device,
 		       const char **why)
 {
@@ -202,13 +231,11 @@ int passthrough_assign(struct domain *d, uint16_t segment, uint16_t bdf, struct 
 
 	if (status)
 		return status;
-	for (slot = 0; slot < DOMAIN_DEVICES && !dev; slot++)
-		if (!d->device[slot].used)
-			dev = &d->device[slot];
-	*why = "the dataplane has too many devices";
+	dev = free_device(d, &slot, why);
 	if (!dev)
 		return -ENOSPC;
 	memset(dev, 0, sizeof(*dev));
+	dev->vf = -1;
 	dev->segment = segment;
 	dev->bdf = bdf;
 	config = config_of(dev);
@@ -228,7 +255,7 @@ int passthrough_assign(struct domain *d, uint16_t segment, uint16_t bdf, struct 
 	dev->used = true;
 	set_command(dev, CMD_MEMORY | CMD_INTX_OFF);
 	reset(dev);
-	describe(dev, slot - 1, &msix);
+	describe(dev, slot, &msix);
 	status = move_bars(d, dev, &msix, why);
 	if (status) {
 		const char *ignored;
@@ -272,16 +299,22 @@ void passthrough_release_all(struct domain *d)
 {
 	const char *why;
 
-	for (unsigned int i = 0; i < DOMAIN_DEVICES; i++)
-		if (d->device[i].used)
+	for (unsigned int i = 0; i < DOMAIN_DEVICES; i++) {
+		if (d->device[i].used && d->device[i].vf >= 0)
+			vf_release(d, &d->device[i]);
+		else if (d->device[i].used)
 			passthrough_release(d, d->device[i].segment, d->device[i].bdf, &why);
+	}
 }
 
 void passthrough_quiet(struct domain *d)
 {
-	for (unsigned int i = 0; i < DOMAIN_DEVICES; i++)
-		if (d->device[i].used)
+	for (unsigned int i = 0; i < DOMAIN_DEVICES; i++) {
+		if (d->device[i].used && d->device[i].vf >= 0)
+			vf_quiet(&d->device[i]);
+		else if (d->device[i].used)
 			reset(&d->device[i]);
+	}
 }
 
 static bool access_ok(const struct domain *d, uint64_t index, uint64_t offset, uint64_t size)
@@ -296,6 +329,8 @@ int64_t passthrough_config_read(const struct domain *d, uint64_t index, uint64_t
 {
 	if (!access_ok(d, index, offset, size))
 		return -EINVAL;
+	if (d->device[index].vf >= 0)
+		return vf_config_read(&d->device[index], (uint16_t)offset, (uint8_t)size);
 	return pci_read(d->device[index].segment, d->device[index].bdf, (uint16_t)offset,
 			(uint8_t)size);
 }
@@ -309,6 +344,10 @@ int64_t passthrough_config_write(const struct domain *d, uint64_t index, uint64_
 		return -EINVAL;
 	if (offset != PCI_COMMAND || size < 2)
 		return -EPERM;
-	set_command(&d->device[index], (value & CMD_MASTER) | CMD_MEMORY | CMD_INTX_OFF);
+	if (d->device[index].vf >= 0)
+		vf_config_write(&d->device[index], PCI_COMMAND, 2,
+				(uint32_t)((value & CMD_MASTER) | CMD_MEMORY));
+	else
+		set_command(&d->device[index], (value & CMD_MASTER) | CMD_MEMORY | CMD_INTX_OFF);
 	return 0;
 }

@@ -13,6 +13,8 @@
 
 int passthrough_assign(struct domain *d, uint16_t segment, uint16_t bdf, struct ix_device *device,
 		       const char **why);
+/* A software VF instead of a physical function. */
+int passthrough_assign_vf(struct domain *d, struct ix_device *device, const char **why);
 int passthrough_release(struct domain *d, uint16_t segment, uint16_t bdf, const char **why);
 void passthrough_release_all(struct domain *d);
 

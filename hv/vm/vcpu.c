@@ -279,6 +279,24 @@ void vcpu_start_long(struct vcpu *v, uint64_t rip, uint64_t cr3, uint16_t cs, ui
 	vmwrite(VMCS_GUEST_RIP, rip);
 }
 
+void vcpu_set_timer(struct vcpu *v, uint64_t ticks)
+{
+	/* One count every 2^rate ticks (SDM 3D A.6). */
+	uint64_t counts = ticks >> (rdmsr(MSR_VMX_MISC) & 31);
+
+	(void)v;
+	if (!(hv.vmx.pin & PIN_PREEMPTION_TIMER))
+		return;
+	vmwrite(VMCS_PREEMPTION_TIMER, counts < 0xffffffff ? counts : 0xffffffff);
+	vmwrite(VMCS_PIN_CTLS, vmread(VMCS_PIN_CTLS) | PIN_PREEMPTION_TIMER);
+}
+
+void vcpu_stop_timer(struct vcpu *v)
+{
+	(void)v;
+	vmwrite(VMCS_PIN_CTLS, vmread(VMCS_PIN_CTLS) & ~(uint64_t)PIN_PREEMPTION_TIMER);
+}
+
 void vcpu_skip(struct vcpu *v)
 {
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);

@@ -111,6 +111,11 @@ void vcpu_start_long(struct vcpu *v, uint64_t rip, uint64_t cr3, uint16_t cs, ui
 /* Runs the guest until its exit or request function returns false. */
 void vcpu_run(struct vcpu *v);
 
+/* An exit (reason EXIT_PREEMPTION_TIMER) of this, the running, vCPU after so many ticks of the
+ * time-stamp counter; without the processor's timer, at the next exit. */
+void vcpu_set_timer(struct vcpu *v, uint64_t ticks);
+void vcpu_stop_timer(struct vcpu *v);
+
 /* For exit functions. */
 void vcpu_skip(struct vcpu *v); /* past the instruction that caused the exit */
 void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
