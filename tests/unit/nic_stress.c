@@ -158,6 +158,7 @@ static void transmit(struct side *me, int s)
 	taken = ix_nic_tx_burst(ix_nic_queue(me->n->nic, queue), tx, n);
 	me->sent += taken;
 	for (unsigned i = n; i-- > taken;) { /* not taken: it was never sent */
+		/* cppcheck-suppress uninitvar ; the loop above filled the first n */
 		me->next_seq[flow[i]]--;
 		me->slot_busy[tx[i].cookie / 32] &= ~(1u << tx[i].cookie % 32);
 		me->free_slot[me->nfree++] = tx[i].cookie;
