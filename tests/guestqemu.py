@@ -111,14 +111,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(app, config=CONFIG, cores=1, cpu="max", **kw):
+def server(app, config=CONFIG, cores=1, cpu="max", extra=(), **kw):
     with tempfile.TemporaryDirectory(prefix="ix-guest-") as folder, Netns() as ns:
         path = f"{folder}/image"
         ns.tap("tap0", f"{PEER}/24")
         image(path, app, config=config, cores=cores, mem=("0x1000000,0xc000000",),
               devices=("8086:100e",), **kw)
         nic = ("-netdev", "tap,id=n,ifname=tap0,script=no,downscript=no", "-device",
-               f"e1000,netdev=n,mac={MAC}")
+               f"e1000,netdev=n,mac={MAC}", *extra)
         p = ns.popen(*qemu(path, cores, cpu, 256, nic), stdin=subprocess.DEVNULL,
                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:

@@ -67,9 +67,16 @@ void console_write(const char *s, size_t n)
 	unlock(&console_lock);
 }
 
+/* The hypervisor puts the name before each line; without it, that is done here. */
+static size_t format_prefix(const char *what)
+{
+	return (size_t)(bare ? format_to(line, sizeof(line), "ix[%s]: %s", name, what)
+			     : format_to(line, sizeof(line), "%s", what));
+}
+
 static size_t format_line(const char *fmt, va_list ap)
 {
-	size_t n = (size_t)format_to(line, sizeof(line), "ix[%s]: ", name);
+	size_t n = format_prefix("");
 
 	n += (size_t)format(line + n, sizeof(line) - 1 - n, fmt, ap);
 	if (n > sizeof(line) - 2)
@@ -125,7 +132,7 @@ void panic(const char *fmt, ...)
 		stop();
 	/* Whoever holds the lock may be the one that failed: it is not waited for. */
 	va_start(ap, fmt);
-	size_t prefix = (size_t)format_to(line, sizeof(line), "ix[%s]: kernel panic: ", name);
+	size_t prefix = format_prefix("kernel panic: ");
 	size_t n = prefix + (size_t)format(line + prefix, sizeof(line) - 1 - prefix, fmt, ap);
 
 	va_end(ap);

@@ -21,7 +21,7 @@ void console_init(const struct ix_bootinfo *bi);
 bool is_bare(void);
 /* Kernel memory, any length, written as it is. */
 void console_write(const char *s, size_t n);
-/* One line of the kernel: "ix[NAME]: " is put before it, and a newline behind it. */
+/* One line of the kernel; the newline is added. In a test boot "ix[NAME]: " goes before it. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Tells ixcpd; IX_GEVENT_. */

@@ -37,7 +37,8 @@ static struct core_config config;
 static struct ix_nic_dev nic_dev;
 static const struct ix_device *device;
 static unsigned nplanes;
-static bool ready;                 /* the first run_io() was told */
+static bool ready; /* the first run_io() was told */
+static const struct ix_stats *stats_area;
 static struct ix_rss software_rss; /* for a NIC with one queue and more cores */
 
 /* ---- the NIC's platform ---- */
@@ -310,6 +311,7 @@ void dataplane_init(const struct ix_bootinfo *bi)
 	struct ixn_arp *arp = NULL;
 
 	core_stats_init(stats, nplanes, tsc_khz);
+	stats_area = stats;
 	tell_stats(stats_pa);
 	if (nplanes > 1)
 		arp = ixn_arp_init(
@@ -360,6 +362,15 @@ void dataplane_background(struct cpu *c)
 {
 	if (planes[c->index].core)
 		core_background(planes[c->index].core);
+}
+
+void dataplane_say_stats(void)
+{
+	for (unsigned i = 0; i < nplanes; i++)
+		for (unsigned k = 0; k < stats_area->ncounters; k++)
+			if (stats_area->core[i].value[k])
+				say("stat %u %s %lu", i, stats_area->name[k],
+				    stats_area->core[i].value[k]);
 }
 
 void dataplane_drain(struct cpu *c)

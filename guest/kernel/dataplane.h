@@ -25,6 +25,9 @@ void dataplane_background(struct cpu *c);
 /* Whether the core has a network that wants to be run now and then. */
 bool dataplane_active(const struct cpu *c);
 
+/* Counters of all cores that are not zero, on the console; for test boots. */
+void dataplane_say_stats(void);
+
 /* The application has ended: lets what it had sent go out, for a while. */
 void dataplane_drain(struct cpu *c);
 

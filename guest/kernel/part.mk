@@ -44,3 +44,8 @@ $(eval $(call fuzz_target,lctl_kernel_elf,tests/fuzz/lctl_kernel_elf.c linux-con
 $(eval $(call fuzz_target,guest_app_elf,tests/fuzz/guest_app_elf.c guest/kernel/elf.c))
 $(eval $(call fuzz_target,guest_cpio,tests/fuzz/guest_cpio.c guest/kernel/cpio.c))
 $(eval $(call fuzz_target,guest_spread,tests/fuzz/guest_spread.c guest/kernel/spread.c nic/rss.c))
+
+BENCHES += $(BUILD)/bench/bin/guest_echo
+$(BUILD)/bench/bin/guest_echo: tests/bench/guest_echo.py
+	@mkdir -p $(@D)
+	install -m 755 $< $@

@@ -230,6 +230,7 @@ static _Noreturn void end(uint64_t event, int status)
 			cpu_pause();
 	if (is_bare()) {
 		say_interrupts();
+		dataplane_say_stats();
 		invariants_check();
 	}
 	tell(IX_GEVENT_APP_EXIT, event);
