@@ -46,6 +46,14 @@ int ixs_init(const struct ixev_config *conf)
 	return 0;
 }
 
+struct sockets *ixs_use(struct sockets *t)
+{
+	struct sockets *before = mine;
+
+	mine = t;
+	return before;
+}
+
 struct ixev *ixs_base(void)
 {
 	return mine ? mine->base : NULL;

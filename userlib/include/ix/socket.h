@@ -29,6 +29,13 @@ int ixs_init(const struct ixev_config *conf);
 /* Resets what is open and frees everything. */
 void ixs_exit(void);
 
+/*
+ * A thread that drives several dataplanes (<ix/ixhost.h>) has a table of sockets for each: makes `t` the one
+ * in use (NULL: none; then ixs_init() makes another) and returns the one before.
+ */
+struct sockets;
+struct sockets *ixs_use(struct sockets *t);
+
 /* The base below, to use timers or ixev objects beside sockets. */
 struct ixev *ixs_base(void);
 

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The socket layer on two embedded dataplanes, in one thread with a table of sockets each.
+ */
+#define _GNU_SOURCE /* struct tcp_info */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <ix/socket.h>
+
+#include "tests/lib/pair.h"
+
+#define A 0
+#define B 1
+
+static struct pair *p;
+static struct sockets *table[2];
+static int ep[2];
+static uint32_t seen[2][64]; /* events by socket number, since it was last asked */
+static int told[2][64];      /* how often */
+
+static void use(int side)
+{
+	pair_bind(p, side);
+	ixs_use(table[side]);
+}
+
+static void turn(struct pair *pair, int side)
+{
+	struct epoll_event ev[16];
+	int n;
+
+	assert_ptr_equal(pair, p);
+	ixs_use(table[side]);
+	n = ixs_epoll_wait(ep[side], ev, 16, 0);
+	assert_true(n >= 0);
+	for (int i = 0; i < n; i++) {
+		seen[side][ev[i].data.fd] |= ev[i].events;
+		told[side][ev[i].data.fd]++;
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	p = pair_new("tcp.syn-retries = 1", false, NULL);
+	p->turn = turn;
+	memset(seen, 0, sizeof(seen));
+	memset(told, 0, sizeof(told));
+	for (int i = 0; i < 2; i++) {
+		pair_bind(p, i);
+		ixs_use(NULL);
+		assert_int_equal(ixs_init(NULL), 0);
+		table[i] = ixs_use(NULL);
+		ixs_use(table[i]);
+		ep[i] = ixs_epoll_create();
+		assert_true(ep[i] >= 0);
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		use(i);
+		ixs_exit();
+	}
+	pair_free(p);
+	return 0;
+}
+
+static void watch(int side, int s, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.fd = s};
+
+	assert_int_equal(ixs_epoll_ctl(ep[side], EPOLL_CTL_ADD, s, &ev), 0);
+	seen[side][s] = 0;
+	told[side][s] = 0;
+}
+
+static struct sockaddr_in at(const char *ip, uint16_t port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	inet_pton(AF_INET, ip, &a.sin_addr);
+	return a;
+}
+
+#define SA(x) (struct sockaddr *)&(x), sizeof(x)
+
+static int server(uint16_t port, int backlog)
+{
+	struct sockaddr_in a = at("0.0.0.0", port);
+	int one = 1, s;
+
+	use(A);
+	s = ixs_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_true(s >= 0);
+	assert_int_equal(ixs_setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(ixs_bind(s, SA(a)), 0);
+	assert_int_equal(ixs_listen(s, backlog), 0);
+	watch(A, s, EPOLLIN);
+	return s;
+}
+
+static int dial(uint16_t port)
+{
+	struct sockaddr_in a = at(PAIR_IP_A, port);
+	int s;
+
+	use(B);
+	s = ixs_socket(AF_INET, SOCK_STREAM, IPPROTO_TCP);
+	assert_int_equal(ixs_connect(s, SA(a)), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	watch(B, s, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	return s;
+}
+
+/* A connected pair of sockets. */
+static void connected(int *s, int *c)
+{
+	int l = server(80, 10);
+
+	*c = dial(80);
+	pair_run(p, 10000);
+	assert_true(seen[B][*c] & EPOLLOUT);
+	assert_true(seen[A][l] & EPOLLIN);
+	use(A);
+	*s = ixs_accept4(l, NULL, NULL, 0);
+	assert_true(*s >= 0);
+	assert_int_equal(ixs_accept4(l, NULL, NULL, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	watch(A, *s, EPOLLIN | EPOLLRDHUP);
+}
+
+static void names_and_options(void **state)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+	struct tcp_info info;
+	char cc[16];
+	int s, c, v;
+
+	(void)state;
+	connected(&s, &c);
+	use(A);
+	assert_int_equal(ixs_getpeername(s, (struct sockaddr *)&a, &len), 0);
+	assert_int_equal(a.sin_addr.s_addr, htonl(0x0a000002));
+	assert_int_equal(ixs_getsockname(s, (struct sockaddr *)&a, &len), 0);
+	assert_int_equal(ntohs(a.sin_port), 80);
+	use(B);
+	assert_int_equal(ixs_getsockname(c, (struct sockaddr *)&a, &len), 0);
+	assert_int_equal(a.sin_addr.s_addr, htonl(0x0a000002));
+	assert_true(ntohs(a.sin_port) > 1023);
+	len = sizeof(v);
+	assert_int_equal(ixs_getsockopt(c, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	assert_int_equal(v, 0);
+	len = sizeof(info);
+	assert_int_equal(ixs_getsockopt(c, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	assert_int_equal(info.tcpi_state, 1); /* TCP_ESTABLISHED */
+	assert_int_equal(info.tcpi_snd_mss, 1448);
+	v = 1;
+	assert_int_equal(ixs_setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &v, sizeof(v)), 0);
+	assert_int_equal(ixs_setsockopt(c, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
+	len = sizeof(cc);
+	assert_int_equal(ixs_getsockopt(c, IPPROTO_TCP, TCP_CONGESTION, cc, &len), 0);
+	assert_string_equal(cc, "reno");
+	assert_int_equal(ixs_setsockopt(c, IPPROTO_TCP, TCP_CONGESTION, "none", 4), -1);
+	assert_int_equal(ixs_setsockopt(c, SOL_SOCKET, SO_BROADCAST, &v, sizeof(v)), -1);
+	assert_int_equal(errno, ENOPROTOOPT);
+}
+
+static void data_and_half_close(void **state)
+{
+	struct iovec out[2] = {{(char *)(uintptr_t) "hello ", 6}, {(char *)(uintptr_t) "world", 5}};
+	char buf[64] = "";
+	struct iovec in[2] = {{buf, 3}, {buf + 3, 61}};
+	int s, c;
+
+	(void)state;
+	connected(&s, &c);
+	use(B);
+	assert_int_equal(ixs_read(c, buf, 1), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(ixs_writev(c, out, 2), 11);
+	assert_int_equal(ixs_shutdown(c, SHUT_WR), 0);
+	assert_int_equal(ixs_write(c, "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	pair_run(p, 10000);
+	assert_int_equal(seen[A][s] & (EPOLLIN | EPOLLRDHUP), EPOLLIN | EPOLLRDHUP);
+	use(A);
+	assert_int_equal(ixs_readv(s, in, 2), 11);
+	assert_string_equal(buf, "hello world");
+	assert_int_equal(ixs_read(s, buf, 1), 0);
+	assert_int_equal(ixs_write(s, "answer", 6), 6);
+	assert_int_equal(ixs_close(s), 0);
+	assert_int_equal(ixs_close(s), -1);
+	assert_int_equal(errno, EBADF);
+	pair_run(p, 10000);
+	use(B);
+	assert_int_equal(ixs_read(c, buf, 64), 6);
+	assert_int_equal(ixs_read(c, buf, 64), 0);
+	assert_int_equal(ixs_close(c), 0);
+	pair_run(p, 10000);
+	assert_int_equal(ixhost_counter(p->host[A], "=conns"), 0);
+	assert_int_equal(ixhost_counter(p->host[B], "=conns"), 0);
+}
+
+static void level_edge_oneshot(void **state)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+	int s, c;
+	char ch;
+
+	(void)state;
+	connected(&s, &c);
+	use(B);
+	ixs_write(c, "ab", 2);
+	pair_run(p, 1000);
+	assert_true(told[A][s] > 2); /* level */
+	use(A);
+	ev.data.fd = s;
+	ixs_epoll_ctl(ep[A], EPOLL_CTL_MOD, s, &ev);
+	told[A][s] = 0;
+	pair_run(p, 1000);
+	assert_int_equal(told[A][s], 1);
+	use(A);
+	assert_int_equal(ixs_read(s, &ch, 1), 1);
+	pair_run(p, 1000);
+	assert_int_equal(told[A][s], 1);
+	use(B);
+	ixs_write(c, "c", 1);
+	pair_run(p, 1000);
+	assert_int_equal(told[A][s], 2);
+	use(A);
+	ev.events = EPOLLIN | EPOLLONESHOT;
+	ixs_epoll_ctl(ep[A], EPOLL_CTL_MOD, s, &ev);
+	told[A][s] = 0;
+	pair_run(p, 1000);
+	assert_int_equal(told[A][s], 1);
+	use(A);
+	assert_int_equal(ixs_epoll_ctl(ep[A], EPOLL_CTL_ADD, s, &ev), -1);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(ixs_epoll_ctl(ep[A], EPOLL_CTL_DEL, s, NULL), 0);
+	assert_int_equal(ixs_epoll_ctl(ep[A], EPOLL_CTL_DEL, s, NULL), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void refused(void **state)
+{
+	socklen_t len = sizeof(int);
+	int c, v;
+
+	(void)state;
+	c = dial(81);
+	pair_run(p, 10000);
+	assert_true(seen[B][c] & EPOLLERR);
+	use(B);
+	assert_int_equal(ixs_getsockopt(c, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	assert_int_equal(v, ECONNREFUSED);
+	assert_int_equal(ixs_read(c, &v, 1), -1);
+	assert_int_equal(errno, ENOTCONN);
+	assert_int_equal(ixs_close(c), 0);
+}
+
+static void fills_up_and_drains(void **state)
+{
+	static char out[100000], in[100000];
+	size_t sent = 0, got = 0;
+	ssize_t n;
+	int s, c;
+
+	(void)state;
+	connected(&s, &c);
+	use(B);
+	while ((n = ixs_write(c, out, sizeof(out))) > 0)
+		sent += (size_t)n;
+	assert_int_equal(errno, EAGAIN);
+	assert_true(sent >= 256 << 10);
+	seen[B][c] = 0;
+	for (int i = 0; i < 1000 && got < sent; i++) {
+		pair_run(p, 10000);
+		use(A);
+		while ((n = ixs_read(s, in, sizeof(in))) > 0)
+			got += (size_t)n;
+	}
+	assert_int_equal(got, sent);
+	assert_true(seen[B][c] & EPOLLOUT);
+}
+
+static void reset_by_linger(void **state)
+{
+	struct linger l = {.l_onoff = 1};
+	int s, c;
+	char ch;
+
+	(void)state;
+	connected(&s, &c);
+	use(B);
+	assert_int_equal(ixs_setsockopt(c, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
+	ixs_close(c);
+	pair_run(p, 10000);
+	assert_true(seen[A][s] & EPOLLHUP);
+	use(A);
+	assert_int_equal(ixs_read(s, &ch, 1), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void backlog_is_bounded(void **state)
+{
+	int l, c[4], taken = 0;
+
+	(void)state;
+	l = server(80, 2);
+	for (int i = 0; i < 4; i++)
+		c[i] = dial(80);
+	pair_run(p, 20000);
+	use(A);
+	while (ixs_accept4(l, NULL, NULL, 0) >= 0)
+		taken++;
+	assert_true(taken >= 1 && taken <= 2);
+	(void)c;
+}
+
+static void datagrams(void **state)
+{
+	struct sockaddr_in a = at("0.0.0.0", 53), from;
+	socklen_t len = sizeof(from);
+	char buf[64];
+	int s, c;
+
+	(void)state;
+	use(A);
+	s = ixs_socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(ixs_bind(s, SA(a)), 0);
+	watch(A, s, EPOLLIN);
+	use(B);
+	c = ixs_socket(AF_INET, SOCK_DGRAM, 0);
+	a = at(PAIR_IP_A, 53);
+	assert_int_equal(ixs_connect(c, SA(a)), 0);
+	assert_int_equal(ixs_write(c, "question", 8), 8);
+	pair_run(p, 10000);
+	assert_true(seen[A][s] & EPOLLIN);
+	use(A);
+	assert_int_equal(ixs_recvfrom(s, buf, 64, 0, (struct sockaddr *)&from, &len), 8);
+	assert_int_equal(from.sin_addr.s_addr, htonl(0x0a000002));
+	assert_int_equal(ixs_recvfrom(s, buf, 64, 0, NULL, NULL), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(ixs_sendto(s, "answer", 6, 0, SA(from)), 6);
+	assert_int_equal(ixs_sendto(s, "x", 1, 0, NULL, 0), -1);
+	assert_int_equal(errno, EDESTADDRREQ);
+	pair_run(p, 10000);
+	use(B);
+	assert_int_equal(ixs_read(c, buf, 3), 3); /* the rest of a datagram is gone */
+	assert_memory_equal(buf, "ans", 3);
+	assert_int_equal(ixs_read(c, buf, 3), -1);
+	ixs_close(c);
+	pair_run(p, 1000);
+}
+
+static void misuse(void **state)
+{
+	struct sockaddr_in a = at("0.0.0.0", 80);
+	struct epoll_event ev = {.events = EPOLLIN};
+	char ch;
+	int s;
+
+	(void)state;
+	use(A);
+	assert_int_equal(ixs_socket(AF_INET6, SOCK_STREAM, 0), -1);
+	assert_int_equal(errno, EAFNOSUPPORT);
+	assert_int_equal(ixs_socket(AF_INET, SOCK_RAW, 0), -1);
+	assert_int_equal(ixs_read(99, &ch, 1), -1);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(ixs_read(-1, &ch, 1), -1);
+	s = ixs_socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(ixs_listen(s, 1), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(ixs_write(s, "x", 1), -1);
+	assert_int_equal(errno, ENOTCONN);
+	assert_int_equal(ixs_bind(s, (struct sockaddr *)&a, 4), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(ixs_epoll_ctl(s, EPOLL_CTL_ADD, ep[A], &ev), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(ixs_epoll_ctl(ep[A], EPOLL_CTL_ADD, ep[A], &ev), -1);
+	assert_int_equal(ixs_close(s), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(names_and_options, setup, teardown),
+	    cmocka_unit_test_setup_teardown(data_and_half_close, setup, teardown),
+	    cmocka_unit_test_setup_teardown(level_edge_oneshot, setup, teardown),
+	    cmocka_unit_test_setup_teardown(refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(fills_up_and_drains, setup, teardown),
+	    cmocka_unit_test_setup_teardown(reset_by_linger, setup, teardown),
+	    cmocka_unit_test_setup_teardown(backlog_is_bounded, setup, teardown),
+	    cmocka_unit_test_setup_teardown(datagrams, setup, teardown),
+	    cmocka_unit_test_setup_teardown(misuse, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
