@@ -242,7 +242,7 @@ static int64_t conn_call(struct core *c, const struct ix_call *in)
 	}
 }
 
-int64_t core_do_call(struct core *c, const struct ix_call *in, uint64_t now)
+static int64_t do_call(struct core *c, const struct ix_call *in, uint64_t now)
 {
 	uint64_t h;
 	int64_t ret;
@@ -292,4 +292,12 @@ int64_t core_do_call(struct core *c, const struct ix_call *in, uint64_t now)
 	default:
 		return -E_INVAL;
 	}
+}
+
+int64_t core_do_call(struct core *c, const struct ix_call *in, uint64_t now)
+{
+	int64_t ret = do_call(c, in, now);
+
+	/* To the application, every pool is a pool. */
+	return ret == -IXN_ENOMEM ? -E_NOBUFS : ret;
 }

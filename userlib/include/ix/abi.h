@@ -169,7 +169,7 @@ enum ix_call_op {
 	/*
 	 * accept(handle, cookie): takes a connection that knocked; from now its events carry the
 	 * cookie. The handshake is complete, so there may be data. Returns the number of bytes that
-	 * sendv would take at once.
+	 * sendv would take at once. -ECONNABORTED or -EBADF: it has ended meanwhile.
 	 */
 	IX_CALL_ACCEPT = 4,
 
@@ -183,7 +183,7 @@ enum ix_call_op {
 	 * the bytes taken must stay unchanged until `sent` events have counted them (or the handle is
 	 * gone); a later change damages only what this connection transmits. 0 is not an error. -EFAULT
 	 * (iov or a piece, as far as the window reaches, is not memory of the application; nothing
-	 * taken), -EPIPE (after shutdown or close), -ENOTCONN (before `connected` or accept).
+	 * taken), -EPIPE (after shutdown or close), -ENOTCONN (before `connected`), -EBADF (before accept).
 	 */
 	IX_CALL_SENDV = 6,
 
