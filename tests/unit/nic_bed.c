@@ -19,7 +19,7 @@ static void *dma(void *ctx, unsigned vf, uint64_t gpa, uint32_t len, bool write)
 	struct bed *b = ctx;
 
 	(void)write;
-	assert(vf < BED_VFS && len >= 1 && len <= 16384);
+	assert(vf < BED_VFS && len >= 1 && len <= 16384 && gpa + len > gpa);
 	if (gpa < BED_GPA(vf) || gpa - BED_GPA(vf) > BED_MEM - len)
 		return NULL;
 	return b->mem[vf] + (gpa - BED_GPA(vf));
