@@ -6,6 +6,7 @@
 #include "hv/arch/cpu.h"
 #include "hv/arch/serial.h"
 #include "hv/arch/spinlock.h"
+#include "hv/arch/tsc.h"
 #include "hv/lib/fmt.h"
 
 struct log_ring log_ring;
@@ -13,6 +14,40 @@ static struct serial serial;
 static struct spinlock lock;
 static uint32_t max_level = LOG_INFO;
 static bool ready;
+
+/* Linux writes to the same port, a character at a time. Its line is open from the first character
+ * to the newline, and is not broken unless it stays open for long. */
+static bool line_open;
+#define LINE_PATIENCE_MS 20
+
+static void lock_between_lines(void)
+{
+	uint64_t end = rdtsc() + LINE_PATIENCE_MS * tsc_khz();
+
+	spin_lock(&lock);
+	while (line_open && rdtsc() < end) {
+		spin_unlock(&lock);
+		pause();
+		spin_lock(&lock);
+	}
+	if (line_open) {
+		serial_write(&serial, "\r\n", 2);
+		line_open = false;
+	}
+}
+
+void console_guest_byte(uint8_t c)
+{
+	spin_lock(&lock);
+	serial_write(&serial, (const char *)&c, 1);
+	line_open = c != '\n' && (line_open || c != '\r');
+	spin_unlock(&lock);
+}
+
+uint16_t console_port(void)
+{
+	return serial.port;
+}
 
 static void emit(const char *text, size_t len)
 {
@@ -52,6 +87,8 @@ void console_break_lock(void)
 {
 	__atomic_store_n(&lock.owner, __atomic_load_n(&lock.next, __ATOMIC_RELAXED),
 			 __ATOMIC_RELEASE);
+	line_open = false;
+	serial_write(&serial, "\r\n", 2);
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -74,7 +111,7 @@ void log_write(enum log_level level, const char *format, ...)
 	va_end(args);
 	line[len++] = '\n';
 
-	spin_lock(&lock);
+	lock_between_lines();
 	emit(line, len);
 	spin_unlock(&lock);
 }
@@ -85,7 +122,7 @@ void console_line(const char *prefix, const char *text, size_t len)
 	size_t n = fmt(line, sizeof(line) - 1, "%s%.*s", prefix, (int)len, text);
 
 	line[n++] = '\n';
-	spin_lock(&lock);
+	lock_between_lines();
 	emit(line, n);
 	spin_unlock(&lock);
 }

@@ -49,6 +49,14 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
 /* Writes a line as it stands, with no prefix: a dataplane's console. `len` bytes, newline added. */
 void console_line(const char *prefix, const char *text, size_t len);
 
+/*
+ * One serial port serves the hypervisor, the dataplanes and Linux. Linux's driver owns its registers,
+ * but for the transmitter: a byte that Linux sends comes here. A line of somebody else waits, for a
+ * short time, until Linux's has ended.
+ */
+void console_guest_byte(uint8_t c);
+uint16_t console_port(void); /* 0: none */
+
 /* From now on the console is the caller's alone: a panic writes whoever held the lock. */
 void console_break_lock(void);
 

@@ -9,11 +9,9 @@
 #define UART_IER     1
 #define UART_DLM     1 /* while LCR.DLAB */
 #define UART_FCR     2
-#define UART_LCR     3
 #define UART_MCR     4
 #define UART_LSR     5
 #define LCR_8N1      0x03
-#define LCR_DLAB     0x80
 #define FCR_ENABLE   0x07 /* enable and clear both FIFOs */
 #define MCR_DTR_RTS  0x03
 #define LSR_THR_FREE 0x20

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define UART_LCR 3    /* line control register, from the base */
+#define LCR_DLAB 0x80 /* registers 0 and 1 are the divisor */
+
 struct serial {
 	uint16_t port; /* I/O base; 0: no serial port, output goes nowhere */
 };

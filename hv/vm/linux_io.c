@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/vm/linux_io.h"
 
+#include "hv/arch/serial.h"
 #include "hv/arch/trap.h"
 #include "hv/arch/x86.h"
 #include "hv/console.h"
@@ -25,6 +26,8 @@ void linux_io_bitmap(uint8_t *bitmap)
 {
 	trap_port(bitmap, PCI_PORT_ADDRESS, 8);
 	trap_port(bitmap, PORT_KEYBOARD, 1);
+	if (console_port())
+		trap_port(bitmap, console_port(), 1);
 	if (hv.fadt.pm1a_control.space == ACPI_SPACE_IO)
 		trap_port(bitmap, hv.fadt.pm1a_control.address, 2);
 	if (hv.fadt.flags & ACPI_FADT_RESET_REG_SUP && hv.fadt.reset.space == ACPI_SPACE_IO)
@@ -54,6 +57,11 @@ static bool port_out(uint16_t port, uint8_t size, uint32_t value)
 		if (!acpi_sleep_type(&hv.acpi, '5', &s5a, &s5b) && SLP_TYP(value) == s5a)
 			return power_off(port, (uint16_t)value);
 		log_warn("Linux: sleep state %u is not supported; ignored", SLP_TYP(value));
+		return true;
+	}
+	/* The transmitter of the console's 16550; with LCR.DLAB it is the divisor. */
+	if (port == console_port() && port && size == 1 && !(inb(port + UART_LCR) & LCR_DLAB)) {
+		console_guest_byte((uint8_t)value);
 		return true;
 	}
 	if (port >= PCI_PORT_ADDRESS && port < PCI_PORT_ADDRESS + 8) {

@@ -10,6 +10,8 @@
 #include "hv/panic.h"
 #include "hv/vm/linux_mem.h"
 
+#define PCI_PORT_RESET 0xcf9 /* reset control, between the bytes of 0xcf8 */
+
 #define RULES_MAX   64
 #define WINDOWS_MAX 8
 #define BUS_SIZE    0x100000ul /* of memory-mapped configuration space */
@@ -228,8 +230,8 @@ uint32_t pci_port_in(uint16_t port, uint8_t size)
 
 	if (port == PCI_PORT_ADDRESS && size == 4)
 		return linux_address;
-	if (port < PCI_PORT_DATA)
-		return raw_in(port, size);
+	if (port == PCI_PORT_RESET && size == 1)
+		return inb(port);
 	if (!pci_decode_port(linux_address, port, size, &a))
 		return pci_all_ones(size);
 	return linux_read(&a);
@@ -241,8 +243,8 @@ void pci_port_out(uint16_t port, uint8_t size, uint32_t value)
 
 	if (port == PCI_PORT_ADDRESS && size == 4)
 		linux_address = value;
-	else if (port < PCI_PORT_DATA)
-		raw_out(port, size, value);
+	else if (port == PCI_PORT_RESET && size == 1)
+		outb(port, (uint8_t)value);
 	else if (pci_decode_port(linux_address, port, size, &a))
 		linux_write(&a, value);
 }
