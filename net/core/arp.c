@@ -255,27 +255,25 @@ static void wait_for(struct ixn *n, struct ixn_txpkt *p, uint32_t ip)
 	w->count++;
 }
 
-void arp_send(struct ixn *n, struct ixn_txpkt *p, uint32_t nexthop, uint16_t *hint)
+/* The rest of arp_send(): no hint, no entry, or one that is getting old. */
+static __attribute__((noinline)) void send_slow(struct ixn *n, struct ixn_txpkt *p,
+						uint32_t nexthop, uint16_t *hint)
 {
-	struct ixn_arp *a = n->arp;
-	struct entry c, *e = NULL;
+	struct entry c, *e;
 
-	if (unlikely(is_broadcast(n, nexthop))) {
+	if (is_broadcast(n, nexthop)) {
 		fill(n, p, bcast_mac);
 		tx_queue(n, p);
 		return;
 	}
-	if (hint && read_entry(&a->e[*hint & a->mask], nexthop, &c))
-		e = &a->e[*hint & a->mask];
-	else
-		e = find(n, nexthop, &c);
-	if (unlikely(!e)) {
+	e = find(n, nexthop, &c);
+	if (!e) {
 		wait_for(n, p, nexthop);
 		return;
 	}
 	if (hint)
-		*hint = (uint16_t)(e - a->e);
-	if (unlikely(n->now - c.confirmed > REFRESH_US && c.state != E_STATIC)) {
+		*hint = (uint16_t)(e - n->arp->e);
+	if (n->now - c.confirmed > REFRESH_US && c.state != E_STATIC) {
 		if (n->now - c.confirmed > EXPIRE_US) {
 			/* An entry that nobody used meanwhile was not asked for either. */
 			forget(e);
@@ -290,6 +288,29 @@ void arp_send(struct ixn *n, struct ixn_txpkt *p, uint32_t nexthop, uint16_t *hi
 	}
 	fill(n, p, c.mac);
 	tx_queue(n, p);
+}
+
+void arp_send(struct ixn *n, struct ixn_txpkt *p, uint32_t nexthop, uint16_t *hint)
+{
+	if (likely(hint != NULL)) {
+		const struct entry *e = &n->arp->e[*hint & n->arp->mask];
+		uint32_t v = __atomic_load_n(&e->version, __ATOMIC_ACQUIRE);
+
+		/* A broadcast address never has an entry. */
+		if (likely(!(v & 1) && e->ip == nexthop &&
+			   (e->state == E_STATIC ||
+			    (e->state == E_VALID && n->now - e->confirmed <= REFRESH_US)))) {
+			memcpy(p->hdr, e->mac, 6);
+			memcpy(p->hdr + 6, n->cfg.mac, 6);
+			put16(p->hdr + 12, ETH_IP);
+			__atomic_thread_fence(__ATOMIC_ACQUIRE);
+			if (likely(__atomic_load_n(&e->version, __ATOMIC_RELAXED) == v)) {
+				tx_queue(n, p);
+				return;
+			}
+		}
+	}
+	send_slow(n, p, nexthop, hint);
 }
 
 static void resolved(struct ixn *n, struct arp_wait *w, const uint8_t *mac)

@@ -173,11 +173,46 @@ struct rxinfo {
 };
 
 /* ---- instance.c */
-struct ixn_txpkt *txpkt_get(struct ixn *n);
-void txpkt_put(struct ixn *n, struct ixn_txpkt *p);
-/* Queues a complete packet for ops->tx(). */
-void tx_queue(struct ixn *n, struct ixn_txpkt *p);
 void tx_burst(struct ixn *n);
+
+static inline struct ixn_txpkt *txpkt_get(struct ixn *n)
+{
+	struct ixn_txpkt *p = n->tx_free;
+
+	if (unlikely(!p)) {
+		n->st.no_txpkt++;
+		return NULL;
+	}
+	n->tx_free = (struct ixn_txpkt *)(uintptr_t)p->priv[0];
+	n->tx_free_count--;
+	p->nsegs = 0;
+	p->flags = 0;
+	p->pay_len = 0;
+	p->priv[1] = 0;
+	return p;
+}
+
+static inline void txpkt_put(struct ixn *n, struct ixn_txpkt *p)
+{
+	p->priv[0] = (uint64_t)(uintptr_t)n->tx_free;
+	n->tx_free = p;
+	n->tx_free_count++;
+}
+
+/* Queues a complete packet for ops->tx(). */
+static inline void tx_queue(struct ixn *n, struct ixn_txpkt *p)
+{
+	if (n->txq_n == TX_BURST)
+		tx_burst(n);
+	if (unlikely(n->txq_n == TX_BURST)) { /* the driver takes nothing: like a full ring */
+		ixn_tx_done(n, p);
+		return;
+	}
+	n->st.tx_packets++;
+	n->st.tx_bytes += p->hdr_len + p->pay_len;
+	n->txq[n->txq_n++] = p;
+}
+
 bool limit_take(struct ixn *n, struct limit *l, uint32_t rate);
 uint64_t rng_next(struct ixn *n);
 void set_now(struct ixn *n, uint64_t now);
@@ -231,8 +266,30 @@ bool bad_source(const struct ixn *n, uint32_t ip);
 bool ip_route(const struct ixn *n, uint32_t dst, uint32_t *nexthop, uint8_t *laddr);
 bool ip_next_hop(const struct ixn *n, uint32_t dst, uint8_t laddr, uint32_t *nexthop);
 /* Writes the IPv4 header at hdr + 14 with its checksum or as offload wants it. */
-void ip_header(struct ixn *n, struct ixn_txpkt *p, uint32_t src, uint32_t dst, uint8_t proto,
-	       uint8_t ttl, uint8_t tos, uint16_t id, uint16_t frag, uint32_t len);
+static inline void ip_header(struct ixn *n, struct ixn_txpkt *p, uint32_t src, uint32_t dst,
+			     uint8_t proto, uint8_t ttl, uint8_t tos, uint16_t id, uint16_t frag,
+			     uint32_t len)
+{
+	uint8_t *h = p->hdr + IX_ETH_HLEN;
+
+	h[0] = 0x45;
+	h[1] = tos;
+	put16(h + 2, (uint16_t)len);
+	put16(h + 4, id);
+	put16(h + 6, frag);
+	h[8] = ttl;
+	h[9] = proto;
+	h[10] = h[11] = 0;
+	put32(h + 12, src);
+	put32(h + 16, dst);
+	if (n->cfg.caps & IXN_CAP_TX_IP_CSUM) {
+		p->flags |= IXN_TX_IP_CSUM;
+	} else if (!(n->cfg.caps & IXN_CAP_NO_CSUM)) {
+		uint64_t s = (uint64_t)(0x4500u | tos) + len + id + frag + ((uint32_t)ttl << 8) +
+			     proto + (src >> 16) + (src & 0xffff) + (dst >> 16) + (dst & 0xffff);
+		put16(h + 10, (uint16_t)~csum_fold(s));
+	}
+}
 
 /* ---- ip_out.c */
 struct ip_send {

@@ -260,30 +260,6 @@ bool limit_take(struct ixn *n, struct limit *l, uint32_t rate)
 
 /* ---- packets out */
 
-struct ixn_txpkt *txpkt_get(struct ixn *n)
-{
-	struct ixn_txpkt *p = n->tx_free;
-
-	if (unlikely(!p)) {
-		n->st.no_txpkt++;
-		return NULL;
-	}
-	n->tx_free = (struct ixn_txpkt *)(uintptr_t)p->priv[0];
-	n->tx_free_count--;
-	p->nsegs = 0;
-	p->flags = 0;
-	p->pay_len = 0;
-	p->priv[1] = 0;
-	return p;
-}
-
-void txpkt_put(struct ixn *n, struct ixn_txpkt *p)
-{
-	p->priv[0] = (uint64_t)(uintptr_t)n->tx_free;
-	n->tx_free = p;
-	n->tx_free_count++;
-}
-
 void ixn_tx_done(struct ixn *n, struct ixn_txpkt *p)
 {
 	if (unlikely(p->priv[1]))
@@ -302,19 +278,6 @@ void tx_burst(struct ixn *n)
 			n->txq[i - sent] = n->txq[i];
 	}
 	n->txq_n -= sent;
-}
-
-void tx_queue(struct ixn *n, struct ixn_txpkt *p)
-{
-	if (n->txq_n == TX_BURST)
-		tx_burst(n);
-	if (unlikely(n->txq_n == TX_BURST)) { /* the driver takes nothing: like a full ring */
-		ixn_tx_done(n, p);
-		return;
-	}
-	n->st.tx_packets++;
-	n->st.tx_bytes += p->hdr_len + p->pay_len;
-	n->txq[n->txq_n++] = p;
 }
 
 /* ---- the cycle */

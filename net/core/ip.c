@@ -182,30 +182,6 @@ bool ip_route(const struct ixn *n, uint32_t dst, uint32_t *nexthop, uint8_t *lad
 	return true;
 }
 
-void ip_header(struct ixn *n, struct ixn_txpkt *p, uint32_t src, uint32_t dst, uint8_t proto,
-	       uint8_t ttl, uint8_t tos, uint16_t id, uint16_t frag, uint32_t len)
-{
-	uint8_t *h = p->hdr + IX_ETH_HLEN;
-
-	h[0] = 0x45;
-	h[1] = tos;
-	put16(h + 2, (uint16_t)len);
-	put16(h + 4, id);
-	put16(h + 6, frag);
-	h[8] = ttl;
-	h[9] = proto;
-	h[10] = h[11] = 0;
-	put32(h + 12, src);
-	put32(h + 16, dst);
-	if (n->cfg.caps & IXN_CAP_TX_IP_CSUM) {
-		p->flags |= IXN_TX_IP_CSUM;
-	} else if (!(n->cfg.caps & IXN_CAP_NO_CSUM)) {
-		uint64_t s = (uint64_t)(0x4500u | tos) + len + id + frag + ((uint32_t)ttl << 8) +
-			     proto + (src >> 16) + (src & 0xffff) + (dst >> 16) + (dst & 0xffff);
-		put16(h + 10, (uint16_t)~csum_fold(s));
-	}
-}
-
 static uint32_t prefix_mask(uint8_t prefix)
 {
 	return prefix > 32 ? 0 : (uint32_t)(0xffffffffull << (32 - prefix));

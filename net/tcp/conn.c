@@ -4,26 +4,6 @@
 
 /* ---- records of the send queue */
 
-uint32_t rec_new(struct ixn *n)
-{
-	uint32_t id = n->rec_free;
-
-	if (unlikely(id == NONE)) {
-		n->st.no_txrec++;
-		return NONE;
-	}
-	n->rec_free = n->rec[id].next;
-	n->rec_free_count--;
-	return id;
-}
-
-void rec_put(struct ixn *n, uint32_t id)
-{
-	n->rec[id].next = n->rec_free;
-	n->rec_free = id;
-	n->rec_free_count++;
-}
-
 void rec_drop_all(struct ixn *n, struct tcb *t)
 {
 	while (t->rec_head != NONE) {

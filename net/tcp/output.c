@@ -14,8 +14,8 @@ static inline void tcp_header(uint8_t *h, uint16_t lport, uint16_t rport, uint32
 }
 
 /* Checksums, IP header, Ethernet header; off it goes. */
-static void finish(struct ixn *n, struct ixn_txpkt *p, uint8_t laddr, uint32_t raddr, uint8_t ttl,
-		   uint8_t tos, uint16_t *hint)
+static inline void finish(struct ixn *n, struct ixn_txpkt *p, uint8_t laddr, uint32_t raddr,
+			  uint8_t ttl, uint8_t tos, uint16_t *hint)
 {
 	uint8_t *th = p->hdr + IX_ETH_HLEN + IX_IP_HLEN;
 	uint32_t hlen = p->hdr_len - (IX_ETH_HLEN + IX_IP_HLEN), len = hlen + p->pay_len;
@@ -46,7 +46,7 @@ static void finish(struct ixn *n, struct ixn_txpkt *p, uint8_t laddr, uint32_t r
 	arp_send(n, p, nexthop, hint);
 }
 
-static void finish_tcb(struct ixn *n, struct tcb *t, struct ixn_txpkt *p, bool ect)
+static inline void finish_tcb(struct ixn *n, struct tcb *t, struct ixn_txpkt *p, bool ect)
 {
 	uint8_t ttl = n->cfg.tcp.ttl, tos = (uint8_t)(n->cfg.tcp.dscp << 2);
 
@@ -150,19 +150,26 @@ static uint32_t new_edge(const struct tcb *t)
 	return edge;
 }
 
-uint16_t tcp_window(struct tcb *t)
+static inline uint16_t tcp_window(struct tcb *t)
 {
-	uint32_t wnd = new_edge(t) - t->rcv_nxt, max = 65535u << t->rcv_wscale;
+	uint32_t wnd = (uint32_t)t->rcv_wnd, field = wnd >> t->rcv_wscale;
+	uint32_t edge = t->rcv_nxt + (field << t->rcv_wscale);
 
-	if (wnd > max)
-		wnd = max;
-	uint32_t field = wnd >> t->rcv_wscale;
+	/* Usually there is room for much, and the edge moves on or stays. */
+	if (likely(t->rcv_wnd >= t->mss && field <= 65535 && SEQ_GEQ(edge, t->rcv_adv))) {
+		t->rcv_adv = edge;
+		return (uint16_t)field;
+	}
+	wnd = new_edge(t) - t->rcv_nxt;
+	if (wnd > 65535u << t->rcv_wscale)
+		wnd = 65535u << t->rcv_wscale;
+	field = wnd >> t->rcv_wscale;
 	/* Rounding down must not take back what was offered. */
 	if (SEQ_LT(t->rcv_nxt + (field << t->rcv_wscale), t->rcv_adv) && field < 65535)
 		field = (t->rcv_adv - t->rcv_nxt + (1u << t->rcv_wscale) - 1) >> t->rcv_wscale;
 	if (field > 65535)
 		field = 65535;
-	uint32_t edge = t->rcv_nxt + (field << t->rcv_wscale);
+	edge = t->rcv_nxt + (field << t->rcv_wscale);
 	if (SEQ_GT(edge, t->rcv_adv))
 		t->rcv_adv = edge;
 	return (uint16_t)field;
@@ -170,14 +177,16 @@ uint16_t tcp_window(struct tcb *t)
 
 void tcp_window_update(struct ixn *n, struct tcb *t)
 {
-	uint32_t edge = new_edge(t), worth = 2u * t->mss, left = t->rcv_adv - t->rcv_nxt;
+	uint32_t left = t->rcv_adv - t->rcv_nxt;
 
+	/* As long as the peer has more than half of the buffer to go there is no hurry. */
+	if (likely((int32_t)left > t->rcv_wnd / 2 && left >= t->mss))
+		return;
+	uint32_t edge = new_edge(t), worth = 2u * t->mss;
 	if (t->flags & F_FIN_RCVD)
 		return;
-	/* Worth an ACK of its own: two segments more, when less than half of the buffer is left
-	 * to the peer; or the end of a window too small for a segment. */
-	if ((edge - t->rcv_adv >= worth && (int32_t)left <= t->rcv_wnd / 2) ||
-	    (left < t->mss && edge != t->rcv_adv)) {
+	/* Worth an ACK of its own: two segments more; or the end of a window too small for one. */
+	if (edge - t->rcv_adv >= worth || (left < t->mss && edge != t->rcv_adv)) {
 		t->flags |= F_ACK_NOW;
 		tcp_pend(n, t);
 	}
@@ -232,7 +241,8 @@ static uint32_t put_options(struct ixn *n, struct tcb *t, uint8_t *o)
 	return len;
 }
 
-static struct ixn_txpkt *segment_new(struct ixn *n, struct tcb *t, uint32_t seq, uint8_t flags)
+static inline struct ixn_txpkt *segment_new(struct ixn *n, struct tcb *t, uint32_t seq,
+					    uint8_t flags)
 {
 	struct ixn_txpkt *p = txpkt_get(n);
 
@@ -474,7 +484,7 @@ static bool small_may_go(struct ixn *n, struct tcb *t, uint32_t len, bool all)
 }
 
 /* Sends len bytes that were not sent yet. */
-static bool send_next(struct ixn *n, struct tcb *t, uint32_t len)
+static inline bool send_next(struct ixn *n, struct tcb *t, uint32_t len)
 {
 	uint32_t first = t->rec_send, before = t->snd_nxt;
 	uint32_t sent = send_records(n, t, &first, len, false);
@@ -543,7 +553,7 @@ bool tcp_send_forced(struct ixn *n, struct tcb *t)
 /* RFC 5681 4.1: after an idle time of one RTO the window is no more than the initial one. */
 static void restart_after_idle(struct ixn *n, struct tcb *t)
 {
-	if (likely(t->cwnd <= cc_initial_window(n, t->mss)) || t->snd_nxt != t->snd_una)
+	if (likely(t->cwnd <= n->cfg.tcp.iw * (uint32_t)t->mss) || t->snd_nxt != t->snd_una)
 		return;
 	struct tcb_cold *c = tcb_cold(n, t);
 	if (n->tick - c->last_send > tcp_rto(n, t))

@@ -360,8 +360,27 @@ void conn_events_retry(struct ixn *n);
 /* Appends in-order payload to the connection and reports it. */
 void conn_deliver(struct ixn *n, struct tcb *t, struct ixn_rxbuf *b);
 uint32_t conn_room(const struct ixn *n, const struct tcb *t);
-uint32_t rec_new(struct ixn *n);
-void rec_put(struct ixn *n, uint32_t id);
+
+static inline uint32_t rec_new(struct ixn *n)
+{
+	uint32_t id = n->rec_free;
+
+	if (unlikely(id == NONE)) {
+		n->st.no_txrec++;
+		return NONE;
+	}
+	n->rec_free = n->rec[id].next;
+	n->rec_free_count--;
+	return id;
+}
+
+static inline void rec_put(struct ixn *n, uint32_t id)
+{
+	n->rec[id].next = n->rec_free;
+	n->rec_free = id;
+	n->rec_free_count++;
+}
+
 void rec_drop_all(struct ixn *n, struct tcb *t);
 /* Cuts the record so that its first part has len bytes; false: no record free. */
 bool rec_split(struct ixn *n, struct tcb *t, uint32_t id, uint32_t len);
@@ -387,8 +406,6 @@ bool tcp_send_forced(struct ixn *n, struct tcb *t);
 void tcp_send_probe(struct ixn *n, struct tcb *t);
 uint32_t syn_options(uint8_t *o, uint16_t mss, bool sack, bool ts, uint32_t tsval, uint32_t tsecr,
 		     int wscale);
-/* The window field for the next segment; moves rcv_adv. */
-uint16_t tcp_window(struct tcb *t);
 void tcp_window_update(struct ixn *n, struct tcb *t);
 
 /* ---- timer.c */
