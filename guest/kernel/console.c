@@ -11,10 +11,12 @@
 #include "guest/kernel/string.h"
 #include "guest/kernel/symbols.h"
 
-#define PORT_COM1  0x3f8
-#define PORT_DEBUG 0xe9
-#define PORT_EXIT  0xf4 /* QEMU isa-debug-exit: status = value << 1 | 1 */
-#define CALL_MAX   4096 /* bytes per IX_GCALL_CONSOLE */
+#define PORT_COM1    0x3f8
+#define PORT_DEBUG   0xe9
+#define PORT_EXIT    0xf4 /* QEMU isa-debug-exit: status = value << 1 | 1 */
+#define EXIT_PANIC   126
+#define EXIT_REFUSED 125
+#define CALL_MAX     4096 /* bytes per IX_GCALL_CONSOLE */
 
 static bool bare __ro_after_init;
 static char name[IX_NAME_LEN] __ro_after_init;
@@ -68,15 +70,9 @@ void console_write(const char *s, size_t n)
 }
 
 /* The hypervisor puts the name before each line; without it, that is done here. */
-static size_t format_prefix(const char *what)
-{
-	return (size_t)(bare ? format_to(line, sizeof(line), "ix[%s]: %s", name, what)
-			     : format_to(line, sizeof(line), "%s", what));
-}
-
 static size_t format_line(const char *fmt, va_list ap)
 {
-	size_t n = format_prefix("");
+	size_t n = bare ? (size_t)format_to(line, sizeof(line), "ix[%s]: ", name) : 0;
 
 	n += (size_t)format(line + n, sizeof(line) - 1 - n, fmt, ap);
 	if (n > sizeof(line) - 2)
@@ -123,35 +119,45 @@ void domain_exit(int status)
 	stop();
 }
 
-void panic(const char *fmt, ...)
+static _Noreturn void die(const char *prefix, bool trace, const char *fmt, va_list ap)
 {
-	static int panicking;
-	va_list ap;
+	static int dying;
+	static char reason[sizeof(line)];
 
-	if (__atomic_exchange_n(&panicking, 1, __ATOMIC_ACQ_REL))
+	if (__atomic_exchange_n(&dying, 1, __ATOMIC_ACQ_REL))
 		stop();
 	/* Whoever holds the lock may be the one that failed: it is not waited for. */
-	va_start(ap, fmt);
-	size_t prefix = format_prefix("kernel panic: ");
-	size_t n = prefix + (size_t)format(line + prefix, sizeof(line) - 1 - prefix, fmt, ap);
+	size_t n = (size_t)format(reason, sizeof(reason), fmt, ap);
 
-	va_end(ap);
-	if (n > sizeof(line) - 2)
-		n = sizeof(line) - 2;
-	line[n++] = '\n';
-	write_raw(line, n);
-	if (bare) {
+	if (n >= sizeof(reason))
+		n = sizeof(reason) - 1;
+	console_lock.held = 0;
+	say("%s%s", prefix, reason);
+	if (trace)
 		backtrace((uint64_t)__builtin_frame_address(0));
-		out32(PORT_EXIT, 126);
-	} else {
-		static char reason[sizeof(line)];
-
-		memcpy(reason, line + prefix, n - 1 - prefix);
-		console_lock.held = 0;
-		backtrace((uint64_t)__builtin_frame_address(0));
-		hypercall(IX_GCALL_PANIC, virt_to_phys(reason), n - 1 - prefix, 0, 0);
-	}
+	if (bare)
+		out32(PORT_EXIT, trace ? EXIT_PANIC : EXIT_REFUSED);
+	else
+		hypercall(IX_GCALL_PANIC, virt_to_phys(reason), n, 0, 0);
 	stop();
+}
+
+void panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	/* cppcheck-suppress va_end_missing; it does not return */
+	die("kernel panic: ", true, fmt, ap);
+}
+
+void refuse(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	/* cppcheck-suppress va_end_missing; it does not return */
+	die("", false, fmt, ap);
 }
 
 uint32_t pci_read(const struct ix_device *d, uint32_t off, uint32_t size)

@@ -33,6 +33,9 @@ _Noreturn void domain_exit(int status);
 /* Ends the domain because the kernel found itself broken. */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Ends the domain because it cannot be run as it was described: application, configuration, sizes. */
+_Noreturn void refuse(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 #define ASSERT(x)                                                             \
 	do {                                                                  \
 		if (__builtin_expect(!(x), 0))                                \

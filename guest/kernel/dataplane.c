@@ -139,7 +139,7 @@ static void configure(const struct ix_bootinfo *bi)
 	random_bytes(config.net.secret, sizeof(config.net.secret));
 	if (bi->config.size && core_config_parse(&config, phys_to_virt(bi->config.base),
 						 bi->config.size, own_key, NULL, &err))
-		panic("configuration, line %u: %s", err.line, err.what);
+		refuse("configuration, line %u: %s", err.line, err.what);
 	clock_set_wall(wall_us * 1000);
 	process_set_limits(watchdog_us, watchdog_stop_us);
 }
@@ -169,7 +169,7 @@ static struct ix_nic *start_nic(const struct ix_bootinfo *bi, unsigned nqueues)
 		nic_dev.bar[i] = map_mmio(bar->base, bar->size);
 		nic_dev.bar_len[i] = (uint32_t)bar->size;
 		if (!nic_dev.bar[i])
-			panic("not enough memory for the NIC's registers");
+			refuse("not enough memory for the NIC's registers");
 	}
 
 	struct ix_nic_config nc = {
@@ -188,17 +188,17 @@ static struct ix_nic *start_nic(const struct ix_bootinfo *bi, unsigned nqueues)
 	uint64_t pa = page_alloc_run((unsigned)((size + PAGE_SIZE - 1) >> PAGE_BITS));
 
 	if (!size || !pa)
-		panic("network: %s", size ? "not enough memory for the NIC's rings"
-					  : "ring sizes are powers of two");
+		refuse("network: %s", size ? "not enough memory for the NIC's rings"
+					   : "ring sizes are powers of two");
 	struct ix_nic *nic = ix_nic_init(&nic_dev, &nc, phys_to_virt(pa), pa);
 
 	if (!nic)
-		panic("network: the NIC at %02x:%02x.%u cannot be used", device->bdf >> 8,
-		      device->bdf >> 3 & 31, device->bdf & 7);
+		refuse("network: the NIC at %02x:%02x.%u cannot be used", device->bdf >> 8,
+		       device->bdf >> 3 & 31, device->bdf & 7);
 	int err = ix_nic_start(nic, NIC_START_US);
 
 	if (err == -ENODEV)
-		panic("network: the NIC does not answer");
+		refuse("network: the NIC does not answer");
 	if (err)
 		say("network: the NIC is not up yet; it is tried again");
 	return nic;
@@ -226,8 +226,8 @@ static uint64_t pages_for(uint64_t bytes, const char *what)
 	uint64_t pa = page_alloc_run((unsigned)((bytes + PAGE_SIZE - 1) >> PAGE_BITS));
 
 	if (!pa)
-		panic("not enough memory for %s: %lu MB are wanted, %u are free", what,
-		      (bytes + PAGE_SIZE - 1) >> 20, pages_free() * (PAGE_SIZE >> 20));
+		refuse("not enough memory for %s: %lu MB are wanted, %u are free", what,
+		       (bytes + PAGE_SIZE - 1) >> 20, pages_free() * (PAGE_SIZE >> 20));
 	return pa;
 }
 
@@ -252,7 +252,7 @@ static void start_core(struct plane *pl, unsigned i, struct ix_nic *nic, struct 
 
 	if (shared_size > USER_WINDOW ||
 	    uvm_map_shared(window, shared, (unsigned)((shared_size + PAGE_SIZE - 1) >> PAGE_BITS)))
-		panic("not enough address space for receive buffers");
+		refuse("not enough address space for receive buffers");
 	pl->core = core_init(phys_to_virt(mem), phys_to_virt(shared), &params);
 	ASSERT(pl->core);
 	pl->port = (struct port){
@@ -274,7 +274,7 @@ static void start_core(struct plane *pl, unsigned i, struct ix_nic *nic, struct 
 	int err = core_start(pl->core, &config);
 
 	if (err)
-		panic("configuration: addresses or routes cannot be used (error %d)", -err);
+		refuse("configuration: addresses or routes cannot be used (error %d)", -err);
 	pl->irq = pl->port.queue && (ix_nic_caps(nic) & IX_NIC_CAP_IRQ) &&
 		  ix_nic_irq_setup(pl->port.queue, MSI_ADDRESS | (uint64_t)cpu_of(i)->apic_id << 12,
 				   VEC_NIC) == 0;
@@ -298,7 +298,7 @@ void dataplane_init(const struct ix_bootinfo *bi)
 	    (caps & IX_NIC_CAP_TX_CSUM ? IXN_CAP_TX_IP_CSUM | IXN_CAP_TX_L4_CSUM : 0) |
 	    (caps & IX_NIC_CAP_RX_CSUM ? IXN_CAP_RX_CSUM : 0);
 	if (core_mem_size(&config) == 0)
-		panic("configuration: sizes do not fit together");
+		refuse("configuration: sizes do not fit together");
 	/* Either each core has a queue, or core 0 has the one queue and serves the others. */
 	nplanes = ix_nic_nqueues(nic) == 1 ? bi->ncores : ix_nic_nqueues(nic);
 	if (nplanes > bi->ncores)

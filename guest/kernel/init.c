@@ -63,7 +63,7 @@ static void check(const struct ix_bootinfo *bi)
 	if (bi->magic != IX_BOOTINFO_MAGIC || bi->version != IX_BOOTINFO_VERSION ||
 	    bi->size < sizeof(*bi) || bi->ncores < 1 || bi->ncores > IX_MAX_CORES || bi->nmem < 1 ||
 	    bi->nmem > IX_MAX_MEM || bi->ndevices > IX_MAX_DEVICES)
-		panic("the boot page is not one that this kernel knows");
+		refuse("the boot page is not one that this kernel knows");
 }
 
 void boot_core(const struct ix_bootinfo *bi, uint32_t index)

@@ -43,7 +43,10 @@ static void leaf(uint64_t va, uint64_t e)
 	}
 	if (!page_is(pa, true))
 		panic("invariant: %p maps a page that is not the application's", (void *)va);
-	if (va >= USER_MMAP && write && execute)
+	/* The program's own pages may be, if it was linked so; see load.c. */
+	bool program = va < USER_BRK || (va >= USER_PIE && va < USER_SHARED);
+
+	if (!program && write && execute)
 		panic("invariant: %p is writable and executable", (void *)va);
 }
 

@@ -56,7 +56,7 @@ static void load_segments(const struct app_elf *elf, const uint8_t *file, uint64
 		page_rights(elf, base, va, &write, &execute);
 		shared |= write && execute;
 		if (uvm_map(va, 1, write, execute))
-			panic("not enough memory for the application");
+			refuse("not enough memory for the application");
 	}
 	if (shared)
 		say("application: code and data share a 2 MB page, which is writable and "
@@ -85,7 +85,7 @@ struct stack {
 static uint64_t push(struct stack *s, const void *data, uint64_t n)
 {
 	if (n > s->left)
-		panic("application: arguments and environment are too long");
+		refuse("application: arguments and environment are too long");
 	s->user -= n;
 	s->kernel -= n;
 	s->left -= n;
@@ -102,12 +102,12 @@ static unsigned push_strings(struct stack *s, const struct ix_blob *blob, uint64
 	if (blob->size == 0)
 		return 0;
 	if (text[blob->size - 1])
-		panic("application: arguments do not end in NUL");
+		refuse("application: arguments do not end in NUL");
 	uint64_t at = push(s, text, blob->size);
 
 	for (uint64_t i = 0; i < blob->size; i += strlen(text + i) + 1) {
 		if (n == MAX_STRINGS)
-			panic("application: too many arguments");
+			refuse("application: too many arguments");
 		list[n++] = at + i;
 	}
 	return n;
@@ -120,7 +120,7 @@ static uint64_t make_stack(const struct ix_bootinfo *bi, const struct app_elf *e
 	uint8_t random[16];
 
 	if (uvm_map(low, STACK_PAGES, true, false))
-		panic("not enough memory for the application's stack");
+		refuse("not enough memory for the application's stack");
 	/* Only the topmost page is written here. */
 	struct stack s = {USER_STACK, (uint8_t *)uvm_kernel_address(USER_STACK - PAGE_SIZE, true),
 			  PAGE_SIZE};
@@ -175,9 +175,9 @@ void process_load(const struct ix_bootinfo *bi)
 	uint64_t base = 0;
 
 	if (bi->app.size == 0)
-		panic("no application");
+		refuse("no application");
 	if (app_elf_parse(file, bi->app.size, PAGE_SIZE, USER_BRK, &elf, &why))
-		panic("application: %s", why);
+		refuse("application: %s", why);
 	if (elf.pie) {
 		uint32_t slide;
 

@@ -34,7 +34,7 @@ void pages_init(const struct ix_bootinfo *bi)
 	uint64_t first = (bi->free_base + all + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
 
 	if (first > bi->mem[0].base + bi->mem[0].size)
-		panic("not enough memory");
+		refuse("not enough memory");
 	uint8_t *use = phys_to_virt(bi->free_base);
 
 	memset(use, PAGE_FREE, all);

@@ -63,7 +63,7 @@ int map_page(uint64_t va, uint64_t pa, uint64_t flags)
 static void map_or_panic(uint64_t va, uint64_t pa, uint64_t flags)
 {
 	if (map_page(va, pa, flags))
-		panic("not enough memory for page tables");
+		refuse("not enough memory for page tables");
 }
 
 /*
@@ -83,7 +83,7 @@ uint64_t memory_init(const struct ix_bootinfo *bi)
 	pages_init(bi);
 	root = table_alloc();
 	if (!root)
-		panic("not enough memory for page tables");
+		refuse("not enough memory for page tables");
 
 	for (uint64_t off = 0; off < bi->kernel_size; off += PAGE_SIZE)
 		map_or_panic(IX_KERNEL_BASE + off, bi->kernel_base + off,
@@ -103,7 +103,7 @@ uint64_t memory_init(const struct ix_bootinfo *bi)
 		uint64_t pa = page_alloc_run(1);
 
 		if (!pa)
-			panic("not enough memory for core %u", i);
+			refuse("not enough memory for core %u", i);
 		map_or_panic(CPU_BASE + (uint64_t)i * CPU_STRIDE + PAGE_SIZE, pa,
 			     PTE_G | PTE_W | PTE_NX);
 	}

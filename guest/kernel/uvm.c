@@ -59,7 +59,7 @@ void uvm_init(unsigned n)
 	uint64_t pa = page_alloc_run((unsigned)((bytes + PAGE_SIZE - 1) >> PAGE_BITS));
 
 	if (!pa)
-		panic("not enough memory for the application's address space");
+		refuse("not enough memory for the application's address space");
 	slots = phys_to_virt(pa);
 	nslots = want;
 	ncores = n;
