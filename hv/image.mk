@@ -1,5 +1,5 @@
 # The image. It is linked twice: the second time with the names of the functions of the first.
-HV_SRCS := $(filter-out hv/lib/hcall.c hv/lib/pool.c,$(HV_LIB_SRCS)) $(wildcard hv/lib/string.c hv/lib/fmt.c hv/*.c hv/arch/*.c hv/vm/*.c) \
+HV_SRCS := $(HV_LIB_SRCS) $(wildcard hv/lib/string.c hv/lib/fmt.c hv/*.c hv/arch/*.c hv/vm/*.c) \
 	$(wildcard hv/arch/*.S boot/*.S)
 HV_OBJS := $(call objs,hv,$(HV_SRCS))
 HV_LD := ld -nostdlib -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none \

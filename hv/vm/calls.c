@@ -233,14 +233,6 @@ static int call_create(struct ix_slot *call, const char **why)
 	return 0;
 }
 
-static int call_write(struct domain *d, const uint64_t *arg, const uint8_t *bulk, const char **why)
-{
-	*why = "the source is not within the bulk area";
-	if (!range_contains(0, IX_BULK_SIZE, arg[2], arg[3]))
-		return -EINVAL;
-	return domain_write(d, arg[1], bulk + arg[2], arg[3], why);
-}
-
 static int call_device(const struct domain *d, uint64_t i, struct ix_device *out)
 {
 	for (unsigned int n = 0; n < DOMAIN_DEVICES; n++)
@@ -289,16 +281,12 @@ static int call_stats(const struct domain *d, struct ix_slot *call, const char *
 	return (int)n;
 }
 
-/* Calls on one domain. */
+/* Calls on one domain, which exists. */
 static int domain_call(struct ix_slot *call, const uint8_t *bulk, const char **why)
 {
 	struct domain *d = domain_by_handle(call->arg[0]);
 	uint64_t *arg = call->arg;
 
-	*why = "no such dataplane, or an old handle";
-	if (!d)
-		return -EBADF;
-	*why = "";
 	memset(call->data, 0, sizeof(call->data));
 	switch (call->op) {
 	case IX_CALL_ASSIGN:
@@ -308,15 +296,19 @@ static int domain_call(struct ix_slot *call, const uint8_t *bulk, const char **w
 	case IX_CALL_DEVICE:
 		return call_device(d, arg[1], (struct ix_device *)call->data);
 	case IX_CALL_CLEAR:
-		return domain_clear(d, why);
+		domain_clear(d);
+		return 0;
 	case IX_CALL_WRITE:
-		return call_write(d, arg, bulk, why);
+		memcpy(direct(arg[1]), bulk + arg[2], arg[3]);
+		return 0;
 	case IX_CALL_START:
-		return domain_start(d, arg[1], arg[2], arg[3], why);
+		domain_start(d, arg[1], arg[2], arg[3]);
+		return 0;
 	case IX_CALL_STOP:
 		return domain_stop(d, why);
 	case IX_CALL_DESTROY:
-		return domain_destroy(d, why);
+		domain_destroy(d);
+		return 0;
 	case IX_CALL_CONSOLE:
 		return call_console(d, call);
 	default:
@@ -349,20 +341,28 @@ static int dispatch(struct ix_slot *call, const uint8_t *bulk, const char **why)
 		return call_domain(call->arg[0], (struct ix_hv_domain *)call->data);
 	case IX_CALL_CORE_GIVE:
 		return core_give((uint32_t)call->arg[0], why);
-	case IX_CALL_CORE_TAKE:
-		return core_take((uint32_t)call->arg[0], why);
 	default:
-		*why = "no such call";
-		return -ENOSYS;
+		return core_take((uint32_t)call->arg[0], why);
 	}
+}
+
+static bool core_exists(void *ctx, uint32_t apic_id)
+{
+	(void)ctx;
+	return cpu_by_apic_id(apic_id);
 }
 
 int control_call(struct ix_slot *call, const uint8_t *bulk, const char **why)
 {
+	static struct hcall_domain described[DOMAINS_MAX];
+	struct hcall_env env = {.domains = described, .core_exists = core_exists};
 	int status;
 
 	domains_lock();
-	status = dispatch(call, bulk, why);
+	env.ndomains = domains_describe(described);
+	status = hcall_check(&env, call, why);
+	if (!status)
+		status = dispatch(call, bulk, why);
 	domains_unlock();
 	return status;
 }

@@ -12,6 +12,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/fmt.h"
 #include "hv/lib/msr.h"
+#include "hv/lib/pool.h"
 #include "hv/lib/range.h"
 #include "hv/lib/string.h"
 #include "hv/mem.h"
@@ -26,19 +27,15 @@
 
 static struct domain *domains[DOMAINS_MAX]; /* made when first used, kept for ever */
 static struct spinlock lock;
-static uint8_t *unit_used; /* a byte for each 2 MB of the pool, in the order of hv.pool */
+static struct memmap pool;
 
 void domains_init(void)
 {
-	uint64_t units = 0;
-
 	for (uint32_t i = 0; i < hv.npool; i++) {
-		units += hv.pool[i].size / PAGE_2M;
 		paging_direct(hv.pool[i].base, hv.pool[i].size, MAP_RW);
+		if (pool_add(&pool, hv.pool[i].base, hv.pool[i].size))
+			panic("the pool is in too many pieces");
 	}
-	unit_used = page_alloc((units + PAGE_SIZE) / PAGE_SIZE);
-	if (!unit_used)
-		panic("no memory for the pool's map");
 }
 
 void domains_lock(void)
@@ -97,136 +94,75 @@ uint64_t domain_handle(const struct domain *d)
 	return HANDLE(d);
 }
 
-/* The pool. Units are numbered through all its ranges; a run of them never crosses a range. */
+static bool has_cores(const struct domain *d)
+{
+	for (uint32_t i = 0; i < d->ncores; i++)
+		if (__atomic_load_n(&d->core[i]->owner, __ATOMIC_ACQUIRE) != VM_NONE)
+			return false;
+	return true;
+}
+
+uint32_t domains_describe(struct hcall_domain out[DOMAINS_MAX])
+{
+	uint32_t n = 0;
+
+	for (unsigned int i = 0; i < DOMAINS_MAX; i++) {
+		const struct domain *d = domains[i];
+
+		if (exists(d))
+			out[n++] = (struct hcall_domain){
+			    .handle = HANDLE(d),
+			    .state = state_of(d),
+			    .name = d->vm.name,
+			    .mem = d->mem,
+			    .nmem = d->nmem,
+			    .has_cores = has_cores(d),
+			};
+	}
+	return n;
+}
 
 uint64_t pool_size(void)
 {
-	uint64_t n = 0;
-
-	for (uint32_t i = 0; i < hv.npool; i++)
-		n += hv.pool[i].size;
-	return n;
+	return memmap_total(&pool, MEM_RAM) + memmap_total(&pool, MEM_RESERVED);
 }
 
 uint64_t pool_free(void)
 {
-	uint64_t n = 0, units = pool_size() / PAGE_2M;
-
-	for (uint64_t u = 0; u < units; u++)
-		n += !unit_used[u];
-	return n * PAGE_2M;
-}
-
-/* The longest free run of at most `want` units; its length, 0: none. */
-static uint64_t find_run(uint64_t want, uint64_t *first, uint64_t *base)
-{
-	uint64_t best = 0, u = 0;
-
-	for (uint32_t i = 0; i < hv.npool; i++) {
-		uint64_t end = u + hv.pool[i].size / PAGE_2M, start = u, run = 0;
-
-		for (uint64_t n = u; n < end && best < want; n++) {
-			run = unit_used[n] ? 0 : run + 1;
-			if (run > best) {
-				best = run;
-				*first = n + 1 - run;
-				*base = hv.pool[i].base + (*first - start) * PAGE_2M;
-			}
-		}
-		u = end;
-	}
-	return best;
+	return memmap_total(&pool, MEM_RAM);
 }
 
 static void free_memory(struct domain *d)
 {
-	for (uint32_t m = 0; m < d->nmem; m++) {
-		uint64_t u = 0;
+	struct range ranges[IX_MAX_MEM];
 
+	for (uint32_t m = 0; m < d->nmem; m++) {
 		memset(direct(d->mem[m].base), 0, d->mem[m].size);
-		for (uint32_t i = 0; i < hv.npool; u += hv.pool[i].size / PAGE_2M, i++)
-			if (range_contains(hv.pool[i].base, hv.pool[i].size, d->mem[m].base,
-					   d->mem[m].size))
-				memset(unit_used + u + (d->mem[m].base - hv.pool[i].base) / PAGE_2M,
-				       0, d->mem[m].size / PAGE_2M);
+		ranges[m] = (struct range){d->mem[m].base, d->mem[m].size};
 	}
+	if (pool_give(&pool, ranges, d->nmem))
+		panic("dataplane %s: memory given back twice", d->vm.name);
 	d->nmem = 0;
 }
 
 static int take_memory(struct domain *d, uint64_t size, const char **why)
 {
-	uint64_t left = size / PAGE_2M;
+	struct range ranges[IX_MAX_MEM];
+	int n;
 
 	*why = "the pool has not that much free memory; see 'ixctl memory', and ixmem= on the "
 	       "hypervisor's command line";
 	if (pool_free() < size)
 		return -ENOMEM;
-	while (left) {
-		uint64_t first, base, n = find_run(left, &first, &base);
-
-		if (!n || d->nmem == IX_MAX_MEM) {
-			*why = "the pool's free memory is in too many pieces";
-			free_memory(d);
-			return -ENOMEM;
-		}
-		memset(unit_used + first, 1, n);
-		memset(direct(base), 0, n * PAGE_2M);
-		d->mem[d->nmem++] = (struct ix_range){base, n * PAGE_2M};
-		left -= n;
+	*why = "the pool's free memory is in too many pieces";
+	n = pool_take(&pool, size, ranges, IX_MAX_MEM);
+	if (n < 0)
+		return n;
+	for (int i = 0; i < n; i++) {
+		memset(direct(ranges[i].base), 0, ranges[i].size);
+		d->mem[i] = (struct ix_range){ranges[i].base, ranges[i].size};
 	}
-	/* The boot page wants them ascending. */
-	for (uint32_t i = 1; i < d->nmem; i++)
-		for (uint32_t j = i; j && d->mem[j].base < d->mem[j - 1].base; j--) {
-			struct ix_range r = d->mem[j];
-
-			d->mem[j] = d->mem[j - 1];
-			d->mem[j - 1] = r;
-		}
-	return 0;
-}
-
-static bool name_ok(const char *name)
-{
-	size_t n = strnlen(name, IX_NAME_LEN);
-
-	if (!n || n == IX_NAME_LEN || !strcmp(name, "linux") || !strcmp(name, "hypervisor") ||
-	    !strcmp(name, "pool"))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		char c = name[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		      c == '-' || c == '_' || c == '.'))
-			return false;
-	}
-	return true;
-}
-
-static int check_spec(const struct ix_create *s, const char **why)
-{
-	*why = "bad name: letters, digits, '-', '_' and '.', at most 31";
-	if (!name_ok(s->name))
-		return -EINVAL;
-	for (unsigned int i = 0; i < DOMAINS_MAX; i++) {
-		*why = "a dataplane of this name exists";
-		if (exists(domains[i]) && !strcmp(domains[i]->vm.name, s->name))
-			return -EEXIST;
-	}
-	*why = "memory must be a multiple of 2 MB, and more than 0";
-	if (!s->memory || s->memory & (PAGE_2M - 1))
-		return -EINVAL;
-	*why = "a dataplane has 1 to 64 cores";
-	if (!s->ncores || s->ncores > IX_MAX_CORES)
-		return -EINVAL;
-	for (uint32_t i = 0; i < s->ncores; i++) {
-		*why = "no core has one of these APIC IDs";
-		if (!cpu_by_apic_id(s->apic_id[i]))
-			return -ENODEV;
-		*why = "a core is named twice";
-		for (uint32_t j = 0; j < i; j++)
-			if (s->apic_id[i] == s->apic_id[j])
-				return -EINVAL;
-	}
+	d->nmem = (uint32_t)n;
 	return 0;
 }
 
@@ -304,11 +240,9 @@ static int build(struct domain *d, const struct ix_create *s, const char **why)
 
 int domain_create(const struct ix_create *s, struct domain **made, const char **why)
 {
-	int status = check_spec(s, why);
 	struct domain *d;
+	int status;
 
-	if (status)
-		return status;
 	*why = "too many dataplanes";
 	d = free_domain();
 	if (!d)
@@ -332,18 +266,8 @@ int domain_create(const struct ix_create *s, struct domain **made, const char **
 	return 0;
 }
 
-static int must_be_still(const struct domain *d, const char **why)
-{
-	*why = "the dataplane runs; stop it first";
-	return state_of(d) == DOMAIN_RUNNING ? -EBUSY : 0;
-}
-
 int domain_assign(struct domain *d, uint32_t address, struct ix_device *device, const char **why)
 {
-	int status = must_be_still(d, why);
-
-	if (status)
-		return status;
 	if (address == IX_ASSIGN_VF)
 		return passthrough_assign_vf(d, device, why);
 	return passthrough_assign(d, (uint16_t)(address >> 16), (uint16_t)address, device, why);
@@ -351,69 +275,17 @@ int domain_assign(struct domain *d, uint32_t address, struct ix_device *device, 
 
 int domain_release(struct domain *d, uint32_t address, const char **why)
 {
-	int status = must_be_still(d, why);
-
-	if (status)
-		return status;
 	return passthrough_release(d, (uint16_t)(address >> 16), (uint16_t)address, why);
 }
 
-int domain_clear(struct domain *d, const char **why)
+void domain_clear(struct domain *d)
 {
-	int status = must_be_still(d, why);
-
-	if (status)
-		return status;
 	for (uint32_t i = 0; i < d->nmem; i++)
 		memset(direct(d->mem[i].base), 0, d->mem[i].size);
-	return 0;
 }
 
-static bool owns(const struct domain *d, uint64_t pa, uint64_t size)
+void domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t bootinfo)
 {
-	for (uint32_t i = 0; i < d->nmem; i++)
-		if (range_contains(d->mem[i].base, d->mem[i].size, pa, size))
-			return true;
-	return false;
-}
-
-int domain_write(struct domain *d, uint64_t pa, const void *data, uint64_t size, const char **why)
-{
-	int status = must_be_still(d, why);
-
-	if (status)
-		return status;
-	*why = "the destination is not within one range of the dataplane's memory";
-	if (!owns(d, pa, size))
-		return -EFAULT;
-	memcpy(direct(pa), data, size);
-	return 0;
-}
-
-static bool canonical(uint64_t va)
-{
-	return (int64_t)(va << 16) >> 16 == (int64_t)va;
-}
-
-int domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t bootinfo,
-		 const char **why)
-{
-	*why = "the dataplane runs already";
-	if (state_of(d) == DOMAIN_RUNNING)
-		return -EBUSY;
-	*why = "the entry point is not a canonical address";
-	if (!canonical(entry))
-		return -EINVAL;
-	*why = "page tables and boot page must be 4 KB aligned, within the dataplane's memory";
-	if (cr3 & (PAGE_SIZE - 1) || bootinfo & (PAGE_SIZE - 1))
-		return -EINVAL;
-	if (!owns(d, cr3, PAGE_SIZE) || !owns(d, bootinfo, sizeof(struct ix_bootinfo)))
-		return -EFAULT;
-	*why = "not all its cores are the hypervisor's: take them offline in Linux and give them";
-	for (uint32_t i = 0; i < d->ncores; i++)
-		if (__atomic_load_n(&d->core[i]->owner, __ATOMIC_ACQUIRE) != VM_NONE)
-			return -EPERM;
-	*why = "";
 	d->entry = entry;
 	d->cr3 = cr3;
 	d->bootinfo = bootinfo;
@@ -432,14 +304,10 @@ int domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t bootin
 		__atomic_store_n(&d->core[i]->owner, d->vm.id, __ATOMIC_RELEASE);
 		cpu_request(d->core[i], REQ_RUN);
 	}
-	return 0;
 }
 
 int domain_stop(struct domain *d, const char **why)
 {
-	*why = "the dataplane does not run";
-	if (state_of(d) != DOMAIN_RUNNING)
-		return -EBUSY;
 	for (uint32_t i = 0; i < d->ncores; i++)
 		cpu_request(d->core[i], REQ_HALT);
 	for (uint64_t us = 0; us < STOP_LIMIT_US && state_of(d) == DOMAIN_RUNNING; us += 10)
@@ -451,20 +319,15 @@ int domain_stop(struct domain *d, const char **why)
 	return 0;
 }
 
-int domain_destroy(struct domain *d, const char **why)
+void domain_destroy(struct domain *d)
 {
-	int status = must_be_still(d, why);
 	char name[IX_NAME_LEN];
 
-	if (status)
-		return status;
 	passthrough_release_all(d);
 	memcpy(name, d->vm.name, sizeof(name));
 	give_back(d);
-	*why = "";
 	log_info("dataplane %s: destroyed", name);
 	control_event(0, name, "destroyed", "");
-	return 0;
 }
 
 /* The last core to stop says that the domain has. */

@@ -2,13 +2,8 @@
  *
  * Dataplane domains: VMs that own cores, memory and devices.
  *
- * Life cycle (the only table of it):
- *
- *   state     create  assign  release  clear  write  start    stop     destroy  a core faults
- *   (none)    stopped
- *   stopped   -EEXIST ok      ok       ok     ok     running  -EBUSY   (none)
- *   running   -EEXIST -EBUSY  -EBUSY   -EBUSY -EBUSY -EBUSY   stopped  -EBUSY   failed
- *   failed    -EEXIST ok      ok       ok     ok     running  -EBUSY   (none)
+ * Calls have passed hcall_check() when they come here: the life cycle and the rules for arguments are
+ * there. These functions carry them out, and fail where hardware or memory decide.
  *
  * All functions are called with the domain lock held (domains_lock), by Linux's calls. They return 0
  * or a negative errno of <ix/hypercall.h>, with a sentence in *why.
@@ -18,19 +13,13 @@
 
 #include <ix/hypercall.h>
 
+#include "hv/lib/hcall.h"
 #include "hv/lib/pci.h"
 #include "hv/vm/vm.h"
 
 #define DOMAINS_MAX    16
 #define DOMAIN_DEVICES 4
 #define CONSOLE_RING   0x4000
-
-enum domain_state {
-	DOMAIN_NONE,
-	DOMAIN_STOPPED,
-	DOMAIN_RUNNING,
-	DOMAIN_FAILED
-};
 
 struct domain_device {
 	bool used;
@@ -85,15 +74,16 @@ struct domain *domain_at(uint64_t index);
 struct domain *domain_by_vm(uint32_t vm_id);
 uint64_t domain_handle(const struct domain *d);
 
+/* All domains as hcall_check() wants to know them; returns their number. */
+uint32_t domains_describe(struct hcall_domain out[DOMAINS_MAX]);
+
 int domain_create(const struct ix_create *spec, struct domain **made, const char **why);
 int domain_assign(struct domain *d, uint32_t address, struct ix_device *device, const char **why);
 int domain_release(struct domain *d, uint32_t address, const char **why);
-int domain_clear(struct domain *d, const char **why);
-int domain_write(struct domain *d, uint64_t pa, const void *data, uint64_t size, const char **why);
-int domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t bootinfo,
-		 const char **why);
+void domain_clear(struct domain *d);
+void domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t bootinfo);
 int domain_stop(struct domain *d, const char **why);
-int domain_destroy(struct domain *d, const char **why);
+void domain_destroy(struct domain *d);
 
 /* On a core of the domain: runs it until it stops. Called from the core's loop. */
 void domain_run_core(struct cpu *cpu, struct domain *d);

@@ -19,8 +19,6 @@
 #include "hv/vm/passthrough.h"
 #include "hv/vm/vf.h"
 
-#define CALL_CONSOLE_MAX 4096
-
 static struct domain *domain_of(struct vcpu *v)
 {
 	return (struct domain *)v->vm;
@@ -63,14 +61,6 @@ static bool end(struct vcpu *v, enum domain_state state, uint32_t reason, const 
 			if (d->core[i] != v->cpu)
 				cpu_request(d->core[i], REQ_HALT);
 	}
-	return false;
-}
-
-static bool owns(const struct domain *d, uint64_t pa, uint64_t size)
-{
-	for (uint32_t i = 0; i < d->nmem; i++)
-		if (range_contains(d->mem[i].base, d->mem[i].size, pa, size))
-			return true;
 	return false;
 }
 
@@ -117,7 +107,8 @@ static bool vmcall(struct vcpu *v)
 {
 	struct domain *d = domain_of(v);
 	uint64_t a = v->reg[RDI], b = v->reg[RSI];
-	int64_t result = 0;
+	const uint64_t arg[4] = {a, b, v->reg[RDX], v->reg[RCX]};
+	int64_t result;
 	char text[IX_TEXT];
 
 	if (vcpu_cpl()) {
@@ -125,44 +116,38 @@ static bool vmcall(struct vcpu *v)
 		return true;
 	}
 	vcpu_skip(v);
+	result = gcall_check(d->mem, d->nmem, v->reg[RAX], arg);
+	if (result) {
+		v->reg[RAX] = (uint64_t)result;
+		return true;
+	}
 	switch (v->reg[RAX]) {
 	case IX_GCALL_CONSOLE:
-		if (b > CALL_CONSOLE_MAX)
-			result = -EINVAL;
-		else if (!owns(d, a, b))
-			result = -EFAULT;
-		else
-			console_write(d, direct(a), b);
+		console_write(d, direct(a), b);
 		break;
 	case IX_GCALL_EXIT:
 		fmt(text, sizeof(text), "exit %lu", a);
 		return end(v, DOMAIN_STOPPED, EXIT_VMCALL, text);
 	case IX_GCALL_PANIC:
-		if (b < sizeof(text) && owns(d, a, b))
+		if (b < sizeof(text) && domain_memory_has(d->mem, d->nmem, a, b))
 			fmt(text, sizeof(text), "panic: %.*s", (int)b, (const char *)direct(a));
 		else
 			fmt(text, sizeof(text), "panic, with a bad reason");
 		return end(v, DOMAIN_FAILED, EXIT_VMCALL, text);
 	case IX_GCALL_STATS:
-		if (a & (PAGE_SIZE - 1) || !owns(d, a, PAGE_SIZE))
-			result = -EFAULT;
-		else
-			__atomic_store_n(&d->stats_page, a, __ATOMIC_RELEASE);
+		__atomic_store_n(&d->stats_page, a, __ATOMIC_RELEASE);
 		break;
 	case IX_GCALL_EVENT:
 		event(d, a, b);
 		break;
 	case IX_GCALL_PCI_READ:
-		result = passthrough_config_read(d, a, b, v->reg[RDX]);
+		result = passthrough_config_read(d, a, b, arg[2]);
 		break;
 	case IX_GCALL_PCI_WRITE:
-		result = passthrough_config_write(d, a, b, v->reg[RDX], v->reg[RCX]);
+		result = passthrough_config_write(d, a, b, arg[2], arg[3]);
 		break;
-	case IX_GCALL_HELLO:
+	default: /* IX_GCALL_HELLO */
 		result = (int64_t)(a + 1);
-		break;
-	default:
-		result = -ENOSYS;
 	}
 	v->reg[RAX] = (uint64_t)result;
 	return true;
