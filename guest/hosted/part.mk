@@ -20,3 +20,4 @@ $(eval $(call fuzz_target,core_calls,tests/fuzz/core_calls.c $(EMBED_SRC) $(LIBI
 $(eval $(call unit_test,core_hostile,tests/unit/core_hostile.c tests/fuzz/core_calls.c $(EMBED_SRC) $(LIBIX_SRC)))
 $(eval $(call unit_test,sockets,tests/unit/sockets.c $(PAIR_SRC)))
 $(eval $(call unit_test,core_calls,tests/unit/core_calls.c $(PAIR_SRC)))
+$(eval $(call bench,ixev_overhead,tests/bench/ixev_overhead.c $(PAIR_SRC)))
