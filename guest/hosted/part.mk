@@ -21,3 +21,4 @@ $(eval $(call unit_test,core_hostile,tests/unit/core_hostile.c tests/fuzz/core_c
 $(eval $(call unit_test,sockets,tests/unit/sockets.c $(PAIR_SRC)))
 $(eval $(call unit_test,core_calls,tests/unit/core_calls.c $(PAIR_SRC)))
 $(eval $(call bench,ixev_overhead,tests/bench/ixev_overhead.c $(PAIR_SRC)))
+$(eval $(call unit_test,hosted_link,tests/unit/hosted_link.c guest/hosted/link.c))
