@@ -10,6 +10,7 @@ NIC_BED := tests/unit/nic_bed.c $(sort $(NIC_DRIVER_SRC) $(NIC_MODEL_SRC))
 $(eval $(call unit_test,nic_model,tests/unit/nic_model.c $(NIC_BED)))
 $(eval $(call unit_test,nic_driver,tests/unit/nic_driver.c $(NIC_BED)))
 $(eval $(call unit_test,nic_e1000,tests/unit/nic_e1000.c $(NIC_BED)))
+$(eval $(call unit_test,nic_threads,tests/unit/nic_threads.c $(NIC_BED)))
 
 # The same stress as a unit test under sanitizers and, for long runs, as build/host/nic-stress COUNT SEED.
 $(eval $(call unit_test,nic_stress,tests/unit/nic_stress.c $(NIC_BED)))

@@ -182,7 +182,7 @@ static uint64_t now_us(void *ctx)
 {
 	struct bed_nic *n = ctx;
 
-	n->bed->now_ns += 200;
+	__atomic_fetch_add(&n->bed->now_ns, 200, __ATOMIC_RELAXED);
 	return n->bed->now_ns / 1000;
 }
 
@@ -190,7 +190,7 @@ static void udelay(void *ctx, uint32_t us)
 {
 	struct bed_nic *n = ctx;
 
-	n->bed->now_ns += 1000ull * us;
+	__atomic_fetch_add(&n->bed->now_ns, 1000ull * us, __ATOMIC_RELAXED);
 }
 
 static uint32_t pci_read(void *ctx, uint32_t off, uint32_t size)
@@ -218,7 +218,7 @@ static uint32_t mmio_read(void *ctx, unsigned bar, uint32_t off)
 	struct bed_nic *n = ctx;
 	uint32_t val;
 
-	n->bed->now_ns += 500;
+	__atomic_fetch_add(&n->bed->now_ns, 500, __ATOMIC_RELAXED);
 	val = veb_mmio_read(n->bed->veb, n->vf, bar, off, n->bed->now_ns);
 	if (n->on_read && bar == 0)
 		val = n->on_read(n, off, val);
@@ -230,7 +230,7 @@ static void mmio_write(void *ctx, unsigned bar, uint32_t off, uint32_t val)
 {
 	struct bed_nic *n = ctx;
 
-	n->bed->now_ns += 100;
+	__atomic_fetch_add(&n->bed->now_ns, 100, __ATOMIC_RELAXED);
 	note(n, true, bar, off, val);
 	if (n->on_write && bar == 0 && !n->on_write(n, off, &val))
 		return;
