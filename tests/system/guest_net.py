@@ -118,6 +118,45 @@ with guestqemu.server(f"{guestqemu.APPS}/spin") as g:
         says(r, "third", "and the new connection")
         tap.ok(g.expect("the application responds again", 10), "which is reported")
 
+UNMAP = """
+import socket, subprocess, time
+def link(state):
+    subprocess.run(["ip", "link", "set", "tap0", state], check=True)
+s = socket.create_connection((HOST, 7), timeout=30)
+other = socket.create_connection((HOST, 7), timeout=30)
+s.sendall(b"go")
+time.sleep(0.05)
+link("down")                            # the first transmission is lost
+time.sleep(0.5)
+link("up")
+got = b""
+while len(got) < 8192:
+    part = s.recv(65536)
+    if not part:
+        break
+    got += part
+print("length", len(got) == 8192)
+print("own", set(got) <= set(b"AZ\\0"))
+print("kinds", set(got))
+other.sendall(b"other")
+print("other", other.recv(100) == b"other")
+s.sendall(b"after")
+print("after", s.recv(100) == b"after")
+other.sendall(b"end")
+"""
+
+# Memory that the network still refers to is unmapped, and mapped again elsewhere.
+with guestqemu.server(f"{guestqemu.APPS}/unmap") as g:
+    if tap.ok(g.expect("serving"), "a server that unmaps what it sends"):
+        r = g.client(UNMAP)
+        tap.note(r.stdout)
+        says(r, "length", "all of it arrives, by retransmission")
+        says(r, "own", "it is the application's own bytes, of then or of now")
+        says(r, "other", "another connection is unharmed")
+        says(r, "after", "and so is this one")
+        tap.ok(g.expect("invariants hold", 20), "invariants hold at the end")
+        tap.ok(any(x and "tcp_retrans" in x for x in g.lines), "there were retransmissions")
+
 # Time is instructions here, so that the limit can be held against the clock.
 r = guestqemu.run(f"{guestqemu.APPS}/spin", args=("now",), memory=256, mem=("0x1000000,0xc000000",),
                   config=guestqemu.CONFIG + "watchdog-stop = 200ms\n", devices=("8086:100e",),
