@@ -167,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ix_nic_queue *q;
 	struct ix_nic_rx rx[RING];
 	uint64_t cookies[RING], sent = 0, done = 0;
+	uint8_t group[IX_NIC_MAX_MC + 2][6];
 	struct ix_nic *nic;
 	size_t len;
 	void *mem;
@@ -188,7 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		unsigned n;
 
 		accesses = 0;
-		switch (take(1) % 10) {
+		switch (take(1) % 14) {
 		case 0 ... 1:
 			clock_us += take(2);
 			ix_nic_control(nic);
@@ -215,6 +216,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			for (unsigned k = 0; k < n; k++)
 				assert(cookies[k] == done + k); /* each once, in order */
 			done += n;
+			break;
+		case 9:
+			ix_nic_irq_setup(q, take(4), take(2));
+			ix_nic_irq_arm(q);
+			ix_nic_irq_disarm(q);
+			break;
+		case 10:
+			memset(group, take(1), sizeof(group));
+			ix_nic_set_filter(nic, take(1) & 3, group, take(1) % 32);
+			break;
+		case 11:
+			ix_nic_stop(nic);
+			memset(posted, 0, sizeof(posted)); /* all buffers are ours again */
 			break;
 		default:
 			obedient = take(1) & 1;
