@@ -171,11 +171,15 @@ static void describe(struct domain_device *dev, unsigned int index, const struct
 			};
 }
 
-/* BARs out of Linux and into the domain; the page of the MSI-X table is not writable there: a message
- * is a store to any core's APIC, so the domain does without (it polls). */
+/* BARs out of Linux and into the domain; the pages of the MSI-X table are not writable there: a
+ * message is a store to any core's APIC, so the domain does without (it polls). */
 static int move_bars(struct domain *d, const struct domain_device *dev, const struct pci_msix *msix,
 		     const char **why)
 {
+	/* Up to 2048 entries of 16 bytes: more than one page. */
+	uint64_t first = msix->table_offset & ~(PAGE_SIZE - 1);
+	uint64_t end = (msix->table_offset + 16ul * msix->count + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+
 	for (unsigned int i = 0; i < PCI_BARS; i++) {
 		const struct pci_bar *b = &dev->bar[i];
 
@@ -186,8 +190,7 @@ static int move_bars(struct domain *d, const struct domain_device *dev, const st
 		    ept_map(&d->vm.ept, b->base, b->size, b->base, EPT_READ | EPT_WRITE, MEMORY_UC))
 			return -ENOMEM;
 		if (msix->cap && msix->table_bar == i &&
-		    ept_map(&d->vm.ept, b->base + (msix->table_offset & ~(PAGE_SIZE - 1)),
-			    PAGE_SIZE, b->base + (msix->table_offset & ~(PAGE_SIZE - 1)), EPT_READ,
+		    ept_map(&d->vm.ept, b->base + first, end - first, b->base + first, EPT_READ,
 			    MEMORY_UC))
 			return -ENOMEM;
 	}
