@@ -39,8 +39,9 @@ test: $(UNIT_TESTS)
 TIME ?= 60
 fuzz: $(if $(T),$(BUILD)/fuzz/$(T),$(FUZZERS))
 	scripts/run-fuzz $(BUILD) $(TIME) $(T)
+fuzz-smoke: TIME = 10
 fuzz-smoke: $(FUZZERS)
-	scripts/run-fuzz $(BUILD) 10
+	scripts/run-fuzz $(BUILD) $(TIME)
 
 bench: all $(BENCHES)
 	scripts/run-bench $(BUILD)
