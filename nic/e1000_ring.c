@@ -128,14 +128,16 @@ unsigned e1000_tx_burst(struct ix_nic_queue *q, const struct ix_nic_tx *pkts, un
 
 	for (i = 0; i < n; i++) {
 		const struct ix_nic_tx *p = &pkts[i];
-		uint32_t len, ndesc = tx_measure(p, &len), tail = q->tx_tail;
+		uint32_t len, ndesc = tx_measure(p, &len), tail = q->tx_tail, padded;
 		struct offload o;
 
 		if (unlikely(tx_room(q) < ndesc + 2))
 			break;
+		/* What is cut into segments must not be padded: that would be payload. */
+		padded = len < TX_MIN_LEN && !(p->flags & IX_NIC_TX_TSO) ? TX_MIN_LEN : len;
 		if (unlikely(!ndesc || len < 14 ||
 			     (len > FRAME_MAX && !(p->flags & IX_NIC_TX_TSO)) ||
-			     !tx_offload(p, len < TX_MIN_LEN ? TX_MIN_LEN : len, &o))) {
+			     !tx_offload(p, padded, &o))) {
 			tx_refuse(q, p->cookie);
 			continue;
 		}
@@ -149,8 +151,8 @@ unsigned e1000_tx_burst(struct ix_nic_queue *q, const struct ix_nic_tx *pkts, un
 		tail = tx_piece(q, tail, p->seg[0].dma, p->seg[0].len, o.cmd | o.popts);
 		for (unsigned s = 1; s < p->nseg; s++)
 			tail = tx_piece(q, tail, p->seg[s].dma, p->seg[s].len, o.cmd | o.popts);
-		if (len < TX_MIN_LEN)
-			tail = tx_piece(q, tail, q->pad_dma, TX_MIN_LEN - len, o.cmd | o.popts);
+		if (padded != len)
+			tail = tx_piece(q, tail, q->pad_dma, padded - len, o.cmd | o.popts);
 		q->tx_desc[(tail - 1) & q->tx_mask].q[1] |= E1000_TX_EOP;
 		tx_note(q, p->cookie, tail);
 		q->tx_since_rs += tail - q->tx_tail;

@@ -96,81 +96,89 @@ unsigned vf_rx_burst(struct ix_nic_queue *q, struct ix_nic_rx *out, unsigned max
 	return n;
 }
 
-/* What a packet asks of the device. */
-struct offload {
+/* What packets with the same flags and header lengths ask of the device. */
+struct request {
 	uint64_t ctx[2]; /* context descriptor, without its index */
-	uint64_t cmd;    /* word 1 of the first data descriptor: TSE, VLE */
-	uint64_t olinfo; /* IXSM, TXSM, PAYLEN */
+	uint64_t first;  /* word 1 of the first data descriptor, without PAYLEN and index */
+	uint32_t hdr;    /* TSO: bytes of headers, which PAYLEN leaves out */
+	uint32_t min_len, max_len;
 };
 
-/* Checks the request of a packet of `len` bytes and translates it. */
-static inline bool tx_offload(const struct ix_nic_tx *p, uint32_t len, struct offload *o)
+static inline bool same_request(const struct ix_nic_tx *a, const struct ix_nic_tx *b)
 {
-	uint32_t l2 = p->l2_len ? p->l2_len : 14, l3 = p->l3_len, hdr;
-	uint32_t flags = p->flags, l4_off = l2 + l3;
+	return a->flags == b->flags && a->mss == b->mss && a->vlan == b->vlan &&
+	       a->l2_len == b->l2_len && a->l4_len == b->l4_len && a->l3_len == b->l3_len;
+}
 
-	o->ctx[0] = (uint64_t)l2 << VF_CTX_MACLEN | l3;
-	o->ctx[1] = VF_TX_DEXT | VF_TX_CTX;
-	o->cmd = 0;
-	o->olinfo = VF_TX_CC;
-	if (unlikely(l2 < 14 || l2 > MACLEN_MAX || l3 > IPLEN_MAX || len < l4_off))
-		return false;
-	if (l3 && !(flags & IX_NIC_TX_IPV6))
-		o->ctx[1] |= VF_CTX_IPV4;
+/* Checks and translates; a request that breaks the rules allows no length. */
+static __attribute__((noinline)) void tx_translate(const struct ix_nic_tx *p, struct request *r)
+{
+	uint32_t l2 = p->l2_len ? p->l2_len : 14, l3 = p->l3_len, flags = p->flags;
+	uint32_t l4_off = l2 + l3;
+	bool v6 = flags & IX_NIC_TX_IPV6;
+
+	r->ctx[0] = (uint64_t)l2 << VF_CTX_MACLEN | l3;
+	r->ctx[1] = VF_TX_DEXT | VF_TX_CTX;
+	r->first = VF_TX_CC;
+	r->hdr = 0;
+	r->min_len = l4_off > 14 ? l4_off : 14;
+	r->max_len = 0;
+	if (l2 < 14 || l2 > MACLEN_MAX || l3 > IPLEN_MAX || (l3 && l3 < (v6 ? 40 : 20)))
+		return;
+	if (l3 && !v6)
+		r->ctx[1] |= VF_CTX_IPV4;
 	if (flags & IX_NIC_TX_IP_CSUM) {
-		if (unlikely(l3 < 20 || (flags & IX_NIC_TX_IPV6)))
-			return false;
-		o->olinfo |= VF_TX_IXSM;
+		if (!l3 || v6)
+			return;
+		r->first |= VF_TX_IXSM;
 	}
-	if (flags & IX_NIC_TX_TCP_CSUM) {
-		if (unlikely(l3 < 20 || len < l4_off + 20))
-			return false;
-		o->ctx[1] |= VF_CTX_L4T_TCP;
-		o->olinfo |= VF_TX_TXSM;
-	} else if (flags & IX_NIC_TX_UDP_CSUM) {
-		if (unlikely(l3 < 20 || len < l4_off + 8))
-			return false;
-		o->olinfo |= VF_TX_TXSM;
+	if (flags & (IX_NIC_TX_TCP_CSUM | IX_NIC_TX_UDP_CSUM)) {
+		if (!l3)
+			return;
+		r->first |= VF_TX_TXSM;
+		r->min_len = l4_off + (flags & IX_NIC_TX_TCP_CSUM ? 20 : 8);
 	}
+	if (flags & IX_NIC_TX_TCP_CSUM)
+		r->ctx[1] |= VF_CTX_L4T_TCP;
 	if (flags & IX_NIC_TX_VLAN) {
-		o->ctx[0] |= (uint64_t)p->vlan << VF_CTX_VLAN;
-		o->cmd |= VF_TX_VLE;
+		r->ctx[0] |= (uint64_t)p->vlan << VF_CTX_VLAN;
+		r->first |= VF_TX_VLE;
 	}
 	if (!(flags & IX_NIC_TX_TSO)) {
-		o->olinfo |= (uint64_t)len << VF_TX_PAYLEN;
-		return true;
+		r->max_len = VF_FRAME_MAX;
+		return;
 	}
-	hdr = l4_off + p->l4_len;
-	if (unlikely(!(flags & IX_NIC_TX_TCP_CSUM) || p->l4_len < 20 || p->mss == 0 ||
-		     hdr > HEADERS_MAX || hdr >= len || hdr + p->mss > VF_FRAME_MAX ||
-		     !(flags & (IX_NIC_TX_IPV6 | IX_NIC_TX_IP_CSUM))))
-		return false;
-	o->ctx[1] |= (uint64_t)p->l4_len << VF_CTX_L4LEN | (uint64_t)p->mss << VF_CTX_MSS;
-	o->cmd |= VF_TX_TSE;
-	o->olinfo |= (uint64_t)(len - hdr) << VF_TX_PAYLEN;
-	return true;
+	r->hdr = l4_off + p->l4_len;
+	r->min_len = r->hdr + 1;
+	if (!(flags & IX_NIC_TX_TCP_CSUM) || p->l4_len < 20 || p->mss == 0 ||
+	    r->hdr > HEADERS_MAX || r->hdr + p->mss > VF_FRAME_MAX ||
+	    !(flags & (IX_NIC_TX_IPV6 | IX_NIC_TX_IP_CSUM)))
+		return;
+	r->ctx[1] |= (uint64_t)p->l4_len << VF_CTX_L4LEN | (uint64_t)p->mss << VF_CTX_MSS;
+	r->first |= VF_TX_TSE;
+	r->max_len = VF_PAYLEN_MAX;
 }
 
 /*
  * The device keeps two contexts per queue. A packet names one that fits; if none does, a context
  * descriptor in front of it replaces the one used longer ago.
  */
-static inline unsigned tx_context(struct ix_nic_queue *q, const struct offload *o, uint32_t *tail)
+static inline unsigned tx_context(struct ix_nic_queue *q, const struct request *r, uint32_t *tail)
 {
 	unsigned i = q->tx_ctx_last;
 	struct nic_desc *d;
 
-	if (likely(q->tx_ctx[i][0] == o->ctx[0] && q->tx_ctx[i][1] == o->ctx[1]))
+	if (likely(q->tx_ctx[i][0] == r->ctx[0] && q->tx_ctx[i][1] == r->ctx[1]))
 		return i;
 	i ^= 1;
 	q->tx_ctx_last = i;
-	if (q->tx_ctx[i][0] == o->ctx[0] && q->tx_ctx[i][1] == o->ctx[1])
+	if (q->tx_ctx[i][0] == r->ctx[0] && q->tx_ctx[i][1] == r->ctx[1])
 		return i;
-	q->tx_ctx[i][0] = o->ctx[0];
-	q->tx_ctx[i][1] = o->ctx[1];
+	q->tx_ctx[i][0] = r->ctx[0];
+	q->tx_ctx[i][1] = r->ctx[1];
 	d = &q->tx_desc[(*tail)++ & q->tx_mask];
-	d->q[0] = o->ctx[0];
-	d->q[1] = o->ctx[1] | (uint64_t)i << VF_TX_IDX_SHIFT;
+	d->q[0] = r->ctx[0];
+	d->q[1] = r->ctx[1] | (uint64_t)i << VF_TX_IDX_SHIFT;
 	return i;
 }
 
@@ -192,29 +200,36 @@ static inline uint32_t tx_piece(struct ix_nic_queue *q, uint32_t tail, uint64_t 
 
 unsigned vf_tx_burst(struct ix_nic_queue *q, const struct ix_nic_tx *pkts, unsigned n)
 {
+	const struct ix_nic_tx *known = NULL; /* the packet whose request is in r */
 	uint32_t first = q->tx_tail;
+	struct request r;
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
 		const struct ix_nic_tx *p = &pkts[i];
-		uint32_t len, ndesc = tx_measure(p, &len), tail = q->tx_tail, room = tx_room(q);
-		struct offload o;
+		uint32_t len, ndesc = tx_measure(p, &len), tail = q->tx_tail, padded;
+		uint64_t w1;
 
 		/* One more for the context, one for padding. */
-		if (unlikely(room < ndesc + 2))
+		if (unlikely(tx_room(q) < ndesc + 2))
 			break;
-		if (unlikely(!ndesc || len < 14 ||
-			     len > ((p->flags & IX_NIC_TX_TSO) ? VF_PAYLEN_MAX : VF_FRAME_MAX) ||
-			     !tx_offload(p, len < TX_MIN_LEN ? TX_MIN_LEN : len, &o))) {
+		if (!known || !same_request(p, known)) {
+			tx_translate(p, &r);
+			known = p;
+		}
+		/* What is cut into segments is padded by the device, or padding would be payload. */
+		padded = len < TX_MIN_LEN && !r.hdr ? TX_MIN_LEN : len;
+		if (unlikely(!ndesc || len < 14 || padded < r.min_len || len > r.max_len)) {
 			tx_refuse(q, p->cookie);
 			continue;
 		}
-		o.olinfo |= (uint64_t)tx_context(q, &o, &tail) << VF_TX_IDX_SHIFT;
-		tail = tx_piece(q, tail, p->seg[0].dma, p->seg[0].len, o.cmd | o.olinfo);
+		w1 = r.first | (uint64_t)(padded - r.hdr) << VF_TX_PAYLEN;
+		w1 |= (uint64_t)tx_context(q, &r, &tail) << VF_TX_IDX_SHIFT;
+		tail = tx_piece(q, tail, p->seg[0].dma, p->seg[0].len, w1);
 		for (unsigned s = 1; s < p->nseg; s++)
 			tail = tx_piece(q, tail, p->seg[s].dma, p->seg[s].len, 0);
-		if (len < TX_MIN_LEN)
-			tail = tx_piece(q, tail, q->pad_dma, TX_MIN_LEN - len, 0);
+		if (padded != len)
+			tail = tx_piece(q, tail, q->pad_dma, padded - len, 0);
 		q->tx_desc[(tail - 1) & q->tx_mask].q[1] |= VF_TX_EOP;
 		tx_note(q, p->cookie, tail);
 		q->tx_since_rs += tail - q->tx_tail;

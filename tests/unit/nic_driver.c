@@ -825,6 +825,25 @@ static void drv_25_transmit_descriptors(void **state)
 		assert_int_equal(ix_nic_tx_done(q, cookies, 16), 1);
 		assert_int_equal(cookies[0], i);
 	}
+	/* TSO of three bytes: padding is not payload. */
+	{
+		uint32_t len = bed_ip4(mem, bed_mac[1], bed_mac[0], 6, 1, 2, 3, 9);
+		struct ix_nic_seg seg = {mem, gpa, len, 0};
+		struct ix_nic_tx tx = {.seg = &seg,
+				       .nseg = 1,
+				       .flags =
+					   IX_NIC_TX_IP_CSUM | IX_NIC_TX_TCP_CSUM | IX_NIC_TX_TSO,
+				       .mss = 1000,
+				       .l3_len = 20,
+				       .l4_len = 20};
+
+		ix_nic_tx_prepare(&tx);
+		b->nwire = 0;
+		assert_int_equal(ix_nic_tx_burst(q, &tx, 1), 1);
+		assert_int_equal(b->wire[0].data[17], 43);
+		assert_true(bed_l4_sum_ok(b->wire[0].data));
+		assert_int_equal(ix_nic_tx_done(q, cookies, 16), 1);
+	}
 	veb_vf_stats(b->veb, 0, &s);
 	assert_int_equal(s.tx_malformed, 0); /* the model checks PAYLEN, contexts, order */
 	assert_int_equal(s.dma_faults, 0);
