@@ -11,7 +11,7 @@
 #include <string.h>
 #include "tests/unit/nic_bed.h"
 
-#define PACKETS 50000
+#define PACKETS 2000
 #define LEN     100
 
 struct owner {
