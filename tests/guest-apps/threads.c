@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,6 +64,59 @@ static void *worker(void *arg)
 	return tls == 17 + me && x == me + ROUNDS * 0.5 ? (void *)(uintptr_t)(me + 1) : NULL;
 }
 
+/* Mappings of one thread, made and removed while the others do the same. */
+static void *mapper(void *arg)
+{
+	enum {
+		N = 12
+	};
+	unsigned char *p[N] = {NULL};
+	size_t len[N] = {0};
+	uint64_t x = (uint64_t)(uintptr_t)arg * 0x9e3779b97f4a7c15ull;
+	bool good = true;
+
+	for (unsigned round = 0; round < 150 && good; round++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		unsigned i = x % N;
+		unsigned char tag = (unsigned char)(i * 16 + (uintptr_t)arg);
+
+		for (size_t at = 0; at < len[i]; at += 4096)
+			good &= p[i][at] == tag && p[i][at + 4095] == tag;
+		if (p[i] && (x >> 20) % 4 == 0 && len[i] <= 2 << 20) {
+			unsigned char *q = mremap(p[i], len[i], len[i] * 2, MREMAP_MAYMOVE);
+
+			if (q == MAP_FAILED)
+				continue;
+			for (size_t at = 0; at < len[i]; at += 4096) {
+				good &= q[at] == tag && q[at + 4095] == tag;
+				good &= q[len[i] + at] == 0 && q[len[i] + at + 4095] == 0;
+			}
+			p[i] = q;
+			len[i] *= 2;
+		} else {
+			if (p[i])
+				munmap(p[i], len[i]);
+			len[i] = 4096 * (1 + ((x >> 30) % 8 ? (x >> 40) % 20 : (x >> 40) % 700));
+			p[i] = mmap(NULL, len[i], PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			if (p[i] == MAP_FAILED) {
+				p[i] = NULL;
+				len[i] = 0;
+			}
+			for (size_t at = 0; at < len[i]; at += 4096)
+				good &= p[i][at] == 0 && p[i][at + 4095] == 0;
+		}
+		for (size_t at = 0; at < len[i]; at += 4096)
+			p[i][at] = p[i][at + 4095] = tag;
+	}
+	for (unsigned i = 0; i < N; i++)
+		if (p[i])
+			munmap(p[i], len[i]);
+	return good ? arg : NULL;
+}
+
 static void *quick(void *arg)
 {
 	return arg;
@@ -98,6 +152,17 @@ int main(void)
 	check(counter == nthreads * ROUNDS, "mutex");
 	check(turn == nthreads * 50, "condition variable");
 	check(once_count == 1, "pthread_once");
+
+	good = true;
+	for (unsigned i = 1; i < nthreads; i++)
+		good &= pthread_create(&t[i], NULL, mapper, (void *)(uintptr_t)(i + 1)) == 0;
+	good &= mapper((void *)1) != NULL;
+	for (unsigned i = 1; i < nthreads; i++) {
+		void *r = NULL;
+
+		good &= pthread_join(t[i], &r) == 0 && r;
+	}
+	check(good, "mmap, mremap, munmap on all cores at once");
 
 	good = true;
 	for (int i = 0; i < 200 && good; i++) {
