@@ -11,3 +11,4 @@ $(BUILD)/test/apps/$(1).so: tests/apps/$(1).c $(wildcard tests/apps/*.h userlib/
 ALL += $(BUILD)/test/apps/$(1).so
 endef
 $(eval $(call test_app,stream))
+$(eval $(call test_app,iperf))

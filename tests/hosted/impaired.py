@@ -4,7 +4,9 @@
 
 What Linux and we sent is captured, and tshark's expert analysis must find no protocol error of ours."""
 import collections
+import os
 import re
+import socket
 
 from ixtest import hosted
 from ixtest.hosted import IP, LINUX, PEER, STREAM, run
@@ -73,6 +75,34 @@ def between_ours(t, harm):
             t.note(out.strip().splitlines()[-1])
 
 
+def applications(t, tmp):
+    """The applications people know, under loss: slower, never wrong."""
+    harm = ["--loss", "2", "--reorder", "1", "--seed", "11"]
+    run(f"mkdir {tmp}/www && head -c 1000000 /dev/urandom > {tmp}/www/big")
+    with hosted.Hosted(["httpd", f"{tmp}/www"], harm):
+        with t.check("httpd under loss"):
+            for _ in range(3):
+                run(f"curl -sS http://{IP}/big -o {tmp}/got && cmp {tmp}/got {tmp}/www/big")
+            out = run(f"wrk -t 1 -c 16 -d 2 --timeout 5 http://{IP}/none")
+            assert "Socket errors" not in out, out
+    with hosted.Hosted(["kv"], harm):
+        with t.check("kv under loss"):
+            data = os.urandom(300000)
+            with socket.create_connection((IP, 11211), timeout=30) as s, s.makefile("rb") as f:
+                for n in range(5):
+                    s.sendall(b"set k 0 0 %d\r\n%s\r\nget k\r\n" % (len(data), data))
+                    assert f.readline() == b"STORED\r\n"
+                    f.readline()
+                    assert f.read(len(data)) == data, n
+                    assert f.readline() + f.readline() == b"\r\nEND\r\n"
+    with t.check("netpipe and echo over UDP under loss"):
+        for peer in (["netpipe", "client", IP, "-l", "65536", "-r", "5"],
+                     ["echo", "client", IP, "-u", "-n", "500", "-c", "8"]):
+            app = [peer[0], "server"]
+            run([hosted.IXHOST, "--wire", "memory", "--loss", "1", "--seed", "2", "--", *app,
+                 "--peer", *peer], timeout=100)
+
+
 def main():
     hosted.private_network()
     t = Tap()
@@ -86,6 +116,7 @@ def main():
                                        ["--loss", "1", "--seed", "5"], ready=None) as app:
                         assert app.wait(60) == 0 and "1 of 1 right" in app.output, app.output
         between_ours(t, HARM["all of it"])
+        applications(t, tmp)
     t.done()
 
 
