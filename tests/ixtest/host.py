@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -70,6 +71,17 @@ class Netns:
 
     def popen(self, *command, **kw):
         return subprocess.Popen([*self.prefix(), *command], preexec_fn=die_with_parent, **kw)
+
+    def listen(self, address):
+        """A listening TCP socket of the namespace, for this process: made by a helper inside."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            helper = ("import socket, sys; s = socket.create_server((sys.argv[1], int(sys.argv[2]))); "
+                      "socket.send_fds(socket.socket(fileno=int(sys.argv[3])), [b'x'], [s.fileno()])")
+            subprocess.run([*self.prefix(), sys.executable, "-c", helper, address[0],
+                            str(address[1]), str(theirs.fileno())], check=True,
+                           pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            return socket.socket(fileno=socket.recv_fds(ours, 1, 1)[1][0])
 
     def tap(self, name, address, mac=None):
         """A TAP device with an address ("10.0.0.1/24"), up."""

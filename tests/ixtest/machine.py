@@ -83,9 +83,7 @@ class Machine:
         # The emulator connects its serial port to us: nothing is lost, input is possible, and when
         # this process dies the emulator's next write ends it too.
         family, address = self.serial_address()
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.bind(address)
-            listener.listen(1)
+        with self._listen(family, address) as listener:
             listener.settimeout(0.2)
             command = self.command(listener.getsockname())
             if self.netns:
@@ -111,6 +109,15 @@ class Machine:
 
     def serial_address(self):
         return socket.AF_INET, ("127.0.0.1", 0)
+
+    def _listen(self, family, address):
+        """A listening socket that the emulator can connect to: of the namespace it runs in."""
+        if self.netns and family == socket.AF_INET:
+            return self.netns.listen(address)
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.bind(address)
+        listener.listen(1)
+        return listener
 
     def _read(self):
         with open(self.path("serial.log"), "wb", buffering=0) as log:

@@ -135,6 +135,9 @@ def test_process():
     tap.equal((m.outcome.how, m.process.returncode), ("killed", -signal.SIGKILL),
               "leaving the block ends the machine")
     tap.ok(raises(ProcessLookupError, os.killpg, pid, 0), "nothing of it is left")
+    with host.Netns() as netns, Shell("s.sendall(b'inside\\n')", folder, netns=netns) as m:
+        m.expect("inside", limit=20)
+        tap.ok(True, "a machine in a network namespace has its console, too")
     broken = Shell("", folder)
     broken.command = lambda _: [sys.executable, "-c", "import sys; sys.exit('boom')"]
     tap.ok("boom" in raises(console.MachineError, broken.__enter__),
