@@ -106,8 +106,8 @@ def test_platform():
 class Shell(Machine):
     """A stand-in for an emulator: a Python script that connects its "serial port"."""
 
-    def __init__(self, script, folder):
-        super().__init__("shell", iso=__file__, log=folder)
+    def __init__(self, script, folder, **common):
+        super().__init__("shell", iso=__file__, log=folder, **common)
         self.script = script
 
     def command(self, serial_port):
