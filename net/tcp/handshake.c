@@ -169,7 +169,7 @@ void tcp_established(struct ixn *n, struct tcb *t)
 	c->retrans_at = 0;
 	c->max_wnd = t->snd_wnd;
 	c->last_send = n->tick;
-	c->fack = c->rack_end = t->snd_una;
+	c->fack = c->rack_end = c->cwr_end = c->dsack_round = c->recover = t->snd_una;
 	t->flags &= ~F_LOSS;
 	cc_ops(c->cc)->init(n, t, c);
 	if (t->flags & F_PASSIVE) {

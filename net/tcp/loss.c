@@ -207,10 +207,11 @@ static void prr(const struct ixn *n, struct tcb *t, struct tcb_cold *c, uint32_t
 
 /* ---- SACK */
 
+/* before: the highest number known to have arrived when the ACK came. */
 static uint32_t mark_sacked(struct ixn *n, struct tcb *t, struct tcb_cold *c, uint32_t lo,
-			    uint32_t hi)
+			    uint32_t hi, uint32_t before)
 {
-	uint32_t fresh = 0, before = c->fack;
+	uint32_t fresh = 0;
 
 	for (uint32_t id = t->rec_head; id != t->rec_send; id = n->rec[id].next) {
 		struct txrec *r = &n->rec[id];
@@ -252,6 +253,8 @@ static uint32_t mark_sacked(struct ixn *n, struct tcb *t, struct tcb_cold *c, ui
 static void sack_in(struct ixn *n, struct tcb *t, struct tcb_cold *c, const struct seg *s,
 		    struct ack *a)
 {
+	uint32_t before = c->fack;
+
 	for (uint32_t i = 0; i < s->nsack; i++) {
 		uint32_t lo = get32(s->sack + 8 * i), hi = get32(s->sack + 8 * i + 4);
 		if (SEQ_GEQ(lo, hi))
@@ -267,7 +270,7 @@ static void sack_in(struct ixn *n, struct tcb *t, struct tcb_cold *c, const stru
 		}
 		if (SEQ_LT(lo, t->snd_una) || SEQ_GT(hi, t->snd_nxt))
 			continue;
-		a->delivered += mark_sacked(n, t, c, lo, hi);
+		a->delivered += mark_sacked(n, t, c, lo, hi, before);
 	}
 }
 
@@ -445,7 +448,10 @@ static void ecn_echo(struct ixn *n, struct tcb *t, struct tcb_cold *c, const str
 	if (cc->mark)
 		cc->mark(n, t, c, delivered, ece);
 	/* RFC 3168 6.1.2: once per window of data */
-	if (!ece || c->recovery != RECOVERY_NONE || SEQ_LT(t->snd_una, c->cwr_end))
+	if (SEQ_LT(t->snd_una, c->cwr_end))
+		return;
+	c->cwr_end = t->snd_una; /* does not fall behind by half of the number space */
+	if (!ece || c->recovery != RECOVERY_NONE)
 		return;
 	reduce(n, t, c, true);
 	c->undo = false;

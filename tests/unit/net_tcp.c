@@ -1532,6 +1532,76 @@ static void test_pools(void **state)
 	peer_stop(&p);
 }
 
+/* MUST-8, 9: numbers differ by connection and secret, and rise with the clock (RFC 6528). */
+static void test_iss(void **state)
+{
+	struct ixn_config c;
+	uint32_t iss[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		peer_default(&c);
+		c.secret[0] = i == 1;
+		peer_start(&p, &c);
+		if (i == 2)
+			p.port++;
+		if (i == 3)
+			p.now += 4000;
+		ixn_listener l;
+		ixn_listen(p.n, IXN_ANY, 80, 8, 5, &l);
+		peer_tcp(&p, SYN, 500, 0, 1000, NULL, 0, NULL, 0);
+		iss[i] = peer_must(&p)->seq;
+		peer_stop(&p);
+	}
+	assert_int_not_equal(iss[0], iss[1]);
+	assert_int_not_equal(iss[0], iss[2]);
+	assert_int_equal(iss[3] - iss[0], 1000);
+}
+
+/* TCP in a fragmented datagram, and behind IP options */
+static void test_odd_ip(void **state)
+{
+	uint8_t t[64] = {0}, f[200], g[200];
+
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, false);
+	put_be16(t, p.port);
+	put_be16(t + 2, 80);
+	put_be32(t + 4, p.seq);
+	put_be32(t + 8, p.ack);
+	t[12] = 0x50;
+	t[13] = ACK;
+	put_be16(t + 14, 65535);
+	memset(t + 20, 'f', 20);
+	put_be16(t + 16, inet_sum(t, 40, 6 + 40 + 0x0a00 + 2 + 0x0a00 + 1));
+	peer_frame(&p, f, peer_ip(f, 0x0a000002, 0x0a000001, 6, t, 24, 9, 0x2000));
+	peer_frame(&p, f, peer_ip(f, 0x0a000002, 0x0a000001, 6, t + 24, 16, 9, 3));
+	assert_int_equal(peer_events(&p, IXN_EV_RECV, NULL), 1);
+	assert_int_equal(info().bytes_received, 20);
+	peer_clear(&p);
+	put_be32(t + 4, p.seq + 20);
+	put_be16(t + 16, 0);
+	put_be16(t + 16, inet_sum(t, 40, 6 + 40 + 0x0a00 + 2 + 0x0a00 + 1));
+	uint32_t n = peer_ip(f, 0x0a000002, 0x0a000001, 6, t, 40, 9, 0);
+	memcpy(g, f, 34);
+	memcpy(g + 34, "\1\1\1\0", 4);
+	memcpy(g + 38, f + 34, 40);
+	g[14] = 0x46;
+	put_be16(g + 16, 64);
+	put_be16(g + 24, 0);
+	put_be16(g + 24, inet_sum(g + 14, 24, 0));
+	peer_frame(&p, g, n + 4);
+	assert_int_equal(info().bytes_received, 40);
+	/* a checksum that is wrong, a header that is too short */
+	g[60] ^= 1;
+	peer_frame(&p, g, n + 4);
+	assert_int_equal(ixn_stats(p.n)->tcp_csum, 1);
+	peer_frame(&p, f, peer_ip(f, 0x0a000002, 0x0a000001, 6, t, 19, 9, 0));
+	assert_int_equal(ixn_stats(p.n)->tcp_bad, 1);
+	peer_stop(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1569,6 +1639,8 @@ int main(void)
 	    cmocka_unit_test(test_event_overflow),
 	    cmocka_unit_test(test_sequence_wrap),
 	    cmocka_unit_test(test_pools),
+	    cmocka_unit_test(test_iss),
+	    cmocka_unit_test(test_odd_ip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,13 +196,107 @@ static void test_option_matrix(void **state)
 	}
 }
 
+static bool b_has_all(void *arg)
+{
+	struct pair *p = arg;
+
+	return p->cb.received == p->ca.to_send;
+}
+
+/* Bytes per second of a transfer. */
+static double goodput(uint64_t seed, const struct sim_wire *w, uint64_t bytes,
+		      const struct ixn_config *cfg, struct pair *p)
+{
+	pair_open(p, seed, cfg, cfg);
+	wire(p, w);
+	p->ca.to_send = bytes;
+	stream_listen(&p->cb, p->b, 80, 16);
+	stream_connect(&p->ca, p->a, 1, 80);
+	uint64_t start = p->s->now;
+	assert_true(sim_run(p->s, start + 600000000, b_has_all, p));
+	assert_false(p->cb.corrupt);
+	return (double)bytes * 1e6 / (double)(p->s->now - start);
+}
+
+/* Random loss: AIMD gives MSS/RTT * 1.22/sqrt(p) (Mathis et al. 1997); 883 KB/s here. */
+static void test_goodput_loss(void **state)
+{
+	const struct sim_wire w = {.delay_us = 10000, .loss = 0.01};
+	double sum[3] = {0};
+	struct pair p;
+
+	(void)state;
+	for (uint8_t cc = IXN_CC_CUBIC; cc <= IXN_CC_NEWRENO; cc++) {
+		for (uint64_t seed = 1; seed <= 3; seed++) {
+			struct ixn_config c;
+			small_config(&c);
+			c.tcp.cc = cc;
+			sum[cc] += goodput(seed, &w, 6 << 20, &c, &p) / 3;
+			const struct ixn_stats *st = ixn_stats(p.a->n);
+			/* Hardly more is sent again than was lost. Timeouts come from lost ACKs:
+			 * here one ACK stands for a whole burst. */
+			assert_true(st->tcp_retrans < p.a->dropped + p.a->dropped / 4 + 5);
+			assert_true(st->tcp_rto < p.a->dropped / 4);
+			pair_close(&p);
+		}
+		print_message("goodput at 1 %% loss, 20 ms: %s %.0f KB/s\n",
+			      cc ? "newreno" : "cubic", sum[cc] / 1000);
+		assert_true(sum[cc] > 0.7 * 883000);
+	}
+}
+
+/* A bottleneck with a queue: filled, shared with nobody, hardly anything sent twice. */
+static void test_goodput_bottleneck(void **state)
+{
+	const struct sim_wire w = {.delay_us = 5000, .rate_bps = 50000000, .queue_us = 10000};
+	struct pair p;
+
+	(void)state;
+	for (uint8_t cc = 0; cc < 2; cc++) {
+		struct ixn_config c;
+		small_config(&c);
+		c.tcp.cc = cc;
+		double g = goodput(cc + 1, &w, 20 << 20, &c, &p);
+		print_message("goodput through 50 Mbit/s: %.2f Mbit/s, %lu sent again\n",
+			      g * 8 / 1e6, ixn_stats(p.a->n)->tcp_retrans);
+		assert_true(g * 8 > 0.85 * 50e6);
+		assert_true(ixn_stats(p.a->n)->tcp_rto == 0);
+		pair_close(&p);
+	}
+}
+
+/* RFC 8257: with a marking threshold DCTCP keeps the queue short and the link full, without loss. */
+static void test_dctcp(void **state)
+{
+	const struct sim_wire w = {
+	    .delay_us = 500, .rate_bps = 100000000, .queue_us = 20000, .mark_us = 1500};
+	struct ixn_config c;
+	struct ixn_info i;
+	struct pair p;
+
+	(void)state;
+	small_config(&c);
+	c.tcp.cc = IXN_CC_DCTCP;
+	c.tcp.ecn = true;
+	double g = goodput(1, &w, 20 << 20, &c, &p);
+	assert_int_equal(ixn_info(p.a->n, p.ca.c, &i), 0);
+	print_message("dctcp: %.1f Mbit/s, cwnd %u, %lu marks\n", g * 8 / 1e6, i.cwnd,
+		      ixn_stats(p.b->n)->tcp_ecn_ce);
+	assert_true(i.ecn);
+	assert_true(g * 8 > 0.85 * 100e6);
+	assert_int_equal(p.a->dropped, 0);
+	assert_true(ixn_stats(p.b->n)->tcp_ecn_ce > 20);
+	assert_true(i.cwnd < 60000); /* 31 KB are the path and the threshold */
+	pair_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_small),
-	    cmocka_unit_test(test_bulk),
-	    cmocka_unit_test(test_impaired),
-	    cmocka_unit_test(test_option_matrix),
+	    cmocka_unit_test(test_small),        cmocka_unit_test(test_bulk),
+	    cmocka_unit_test(test_impaired),     cmocka_unit_test(test_option_matrix),
+	    cmocka_unit_test(test_goodput_loss), cmocka_unit_test(test_goodput_bottleneck),
+	    cmocka_unit_test(test_dctcp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
