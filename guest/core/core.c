@@ -303,8 +303,10 @@ static uint32_t cycle(struct core *c, uint64_t wait)
 
 	/* What a background cycle has left is older than anything else: up with it first, and
 	 * without ixn_flush(), which would end the handles that it is about. */
-	if (c->evq.n)
+	if (c->evq.n) {
+		core_drop_outdated(c);
 		return core_deliver(c, now);
+	}
 	for (;;) {
 		uint32_t packets, events;
 

@@ -96,6 +96,26 @@ static bool convert(struct core *c, struct ix_event *e, const struct ixn_event *
 	}
 }
 
+/*
+ * Whether the calls executed since have ended the connection that an event is about: then it is not the
+ * application's any more, not even to give bytes back. (A knock is, until it is answered.)
+ */
+static bool outdated(struct core *c, const struct ixn_event *in)
+{
+	return in->type > IXN_EV_KNOCK && in->type <= IXN_EV_URGENT &&
+	       ixn_recv_done(c->net, in->handle, 0) == -IXN_EBADF;
+}
+
+void core_drop_outdated(struct core *c)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < c->evq.n; i++)
+		if (!outdated(c, &c->evq.ev[i]))
+			c->evq.ev[kept++] = c->evq.ev[i];
+	c->evq.n = kept;
+}
+
 uint32_t core_deliver(struct core *c, uint64_t now)
 {
 	uint32_t n = 0;

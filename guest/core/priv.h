@@ -121,6 +121,8 @@ struct core {
 int64_t core_do_call(struct core *c, const struct ix_call *in, uint64_t now);
 /* event.c: moves the stack's events and due timers to the application's array; their number. */
 uint32_t core_deliver(struct core *c, uint64_t now);
+/* Forgets events, waiting since a background cycle, of connections that have been ended since. */
+void core_drop_outdated(struct core *c);
 /* stats.c */
 void core_stats_tick(struct core *c, uint64_t now);
 

@@ -535,6 +535,30 @@ static void background_keeps_what_was_not_answered(void **state)
 	assert_int_equal(ixhost_counter(p->host[A], "=rxbufs_free"), 1024);
 }
 
+/* Events that wait from a background cycle are not told of a connection that was aborted since. */
+static void abort_takes_waiting_events_along(void **state)
+{
+	uint64_t h = connected(), other = connected();
+
+	(void)state;
+	assert_int_equal(send_text(h, "a", 1), 1);
+	assert_int_equal(send_text(other, "b", 1), 1);
+	silent = true;
+	pair_run(p, 10000);
+	silent = false;
+	nseen = 0;
+	ix_call_handle(next(0), IX_CALL_ABORT, h, 11);
+	run_io(1);
+	assert_int_equal(call[0].ret, 0);
+	assert_true(nseen >= 2); /* sent and recv of the other */
+	for (uint32_t i = 0; i < nseen; i++)
+		assert_true(seen[i].handle == other);
+	pair_run(p, 10000);
+	on(IX_CALL_ABORT, other);
+	run_io(0);
+	assert_int_equal(ixhost_counter(p->host[A], "=rxbufs_free"), 1024);
+}
+
 /* ---- datagrams, timers, small pools ---- */
 
 static void datagrams(void **state)
@@ -663,6 +687,7 @@ int main(void)
 	    TEST(knock_accept_reject),
 	    TEST(tells_about_the_connection),
 	    TEST(background_keeps_what_was_not_answered),
+	    TEST(abort_takes_waiting_events_along),
 	    TEST(datagrams),
 	    cmocka_unit_test_setup_teardown(pools_run_empty, setup_small, teardown),
 	    cmocka_unit_test_setup_teardown(a_full_event_array_loses_nothing, setup_small,
