@@ -107,7 +107,10 @@ static int take_cpus(struct control *c, struct holding *h, const struct ix_hv_do
 				   domain->apic_id[i]);
 		/* Recorded first: whatever happens now, it is given back. */
 		h->cpu[h->ncpus++] = cpu;
-		err = holding_save(c, h) ?: cpu_set_online(c->root, cpu, false);
+		err = holding_save(c, h);
+		if (err)
+			return say(t, err, "%s/%s: %s", c->state, h->name, strerror(-err));
+		err = cpu_set_online(c->root, cpu, false);
 		if (err)
 			return say(t, err, "CPU %u cannot be taken offline: %s", cpu,
 				   strerror(-err));
@@ -136,7 +139,10 @@ static int take_nic(struct control *c, struct holding *h, uint64_t handle,
 			   err == -ENODEV ? "Linux has no such function; see 'ixctl pci'"
 					  : strerror(-err));
 	h->npci++;
-	err = holding_save(c, h) ?: pci_take(c->root, address);
+	err = holding_save(c, h);
+	if (err)
+		return say(t, err, "%s/%s: %s", c->state, h->name, strerror(-err));
+	err = pci_take(c->root, address);
 	if (err)
 		return say(t, err, "nic = %s: Linux's driver does not let go: %s", address,
 			   strerror(-err));
@@ -196,8 +202,8 @@ static int create(struct control *c, const char *path, char name[IX_NAME_LEN], s
 			say(t, err, "%s: %s", name, control_error(c, err));
 		for (unsigned int i = 0; i < conf.nnics && !err; i++)
 			err = take_nic(c, h, handle, &conf.nic[i], t);
-		if (!err)
-			err = holding_save(c, h);
+		if (!err && (err = holding_save(c, h)))
+			say(t, err, "%s/%s: %s", c->state, name, strerror(-err));
 		if (err)
 			unmake(c, h, handle);
 	}
