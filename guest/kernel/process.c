@@ -78,7 +78,10 @@ void process_wait_bare(const int *word, int value, uint64_t until)
 		if (until != UINT64_MAX)
 			timer_by(c, until);
 		/* STI takes effect after HLT has begun: no interrupt is lost between the two. */
+		uint64_t seen = uvm_pause(c);
+
 		__asm__ volatile("sti; hlt; cli" ::: "memory");
+		uvm_resume(c, seen);
 	}
 	__atomic_store_n(&c->sleeping, 0, __ATOMIC_RELAXED);
 }
@@ -114,14 +117,8 @@ void process_core_loop(void)
 	struct cpu *c = this_cpu();
 	struct thread *t = &c->thread;
 
-	uvm_core_idle(c);
-	while (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != THREAD_STARTING) {
+	while (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != THREAD_STARTING)
 		process_wait(&t->state, THREAD_NONE, UINT64_MAX);
-		uvm_core_idle(c);
-	}
-	/* Counted in before the tables are loaded afresh: nothing removed from here on is missed. */
-	__atomic_store_n(&c->tlb_seen, 0, __ATOMIC_SEQ_CST);
-	uvm_sync(c);
 	t->attached = false;
 	c->user_since = rdtsc();
 	c->unresponsive = false;

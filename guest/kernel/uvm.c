@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "guest/kernel/apic.h"
 #include "guest/kernel/console.h"
 #include "guest/kernel/file.h"
 #include "guest/kernel/lock.h"
@@ -15,6 +16,7 @@
 #define UNITS     ((unsigned)(PAGE_SIZE / SMALL_PAGE)) /* 4 KB units of a page */
 #define MIN_SLOTS 16384                                /* the mmap window: 32 GB at least */
 #define BRK_MAX   (1ull << 30)
+#define URGENT_NS 1000000 /* how long an allocation may wait for other cores */
 
 /* As Linux has them. */
 #define PROT_READ      1
@@ -91,7 +93,7 @@ static bool in_window(uint64_t addr, uint64_t len)
 
 void uvm_sync(struct cpu *c)
 {
-	uint64_t gen = __atomic_load_n(&tlb_gen, __ATOMIC_ACQUIRE);
+	uint64_t gen = __atomic_load_n(&tlb_gen, __ATOMIC_SEQ_CST);
 
 	if (__atomic_load_n(&c->tlb_seen, __ATOMIC_RELAXED) == gen)
 		return;
@@ -99,9 +101,22 @@ void uvm_sync(struct cpu *c)
 	__atomic_store_n(&c->tlb_seen, gen, __ATOMIC_RELEASE);
 }
 
-void uvm_core_idle(struct cpu *c)
+uint64_t uvm_pause(struct cpu *c)
 {
+	uint64_t seen = c->tlb_seen;
+
 	__atomic_store_n(&c->tlb_seen, UINT64_MAX, __ATOMIC_RELEASE);
+	return seen;
+}
+
+void uvm_resume(struct cpu *c, uint64_t seen)
+{
+	/*
+	 * First counted in, then looked for news: a removal that this look misses finds the core counted,
+	 * and waits for it.
+	 */
+	__atomic_store_n(&c->tlb_seen, seen, __ATOMIC_SEQ_CST);
+	uvm_sync(c);
 }
 
 /* Frees what every core has stopped seeing. Under vm_lock. */
@@ -112,7 +127,7 @@ static void reap(void)
 	if (!draining)
 		return;
 	for (unsigned i = 0; i < ncores; i++) {
-		uint64_t s = __atomic_load_n(&cpu_of(i)->tlb_seen, __ATOMIC_ACQUIRE);
+		uint64_t s = __atomic_load_n(&cpu_of(i)->tlb_seen, __ATOMIC_SEQ_CST);
 
 		seen = s < seen ? s : seen;
 	}
@@ -126,10 +141,29 @@ static void reap(void)
 	}
 }
 
+/* Memory is short: cores in ring 3 that hold back removed pages are made to look up. Under vm_lock. */
+static void reap_urgently(void)
+{
+	uint64_t end = rdtsc() + ns_to_tsc(URGENT_NS);
+
+	uvm_sync(this_cpu());
+	reap();
+	for (unsigned i = 0; draining && i < ncores; i++) {
+		struct cpu *c = cpu_of(i);
+
+		if (c != this_cpu() && __atomic_load_n(&c->tlb_seen, __ATOMIC_SEQ_CST) < tlb_gen)
+			apic_kick(c);
+	}
+	while (draining && rdtsc() < end) {
+		cpu_pause();
+		reap();
+	}
+}
+
 /* After entries were removed or narrowed: this core at once, the others in time. */
 static uint64_t flush(void)
 {
-	uint64_t gen = __atomic_add_fetch(&tlb_gen, 1, __ATOMIC_ACQ_REL);
+	uint64_t gen = __atomic_add_fetch(&tlb_gen, 1, __ATOMIC_SEQ_CST);
 
 	uvm_sync(this_cpu());
 	return gen;
@@ -217,7 +251,7 @@ static int slot_populate(unsigned i, uint64_t prot)
 	uint64_t pa = page_alloc_user();
 
 	if (!pa) {
-		reap();
+		reap_urgently();
 		pa = page_alloc_user();
 	}
 	if (!pa)

@@ -29,8 +29,12 @@ int uvm_map_shared(uint64_t va, uint64_t pa, unsigned n);
 void *uvm_kernel_address(uint64_t va, bool write);
 /* Called by each core before it goes to ring 3, and by idle ones now and then. */
 void uvm_sync(struct cpu *c);
-/* A core that has no thread is not waited for. */
-void uvm_core_idle(struct cpu *c);
+/*
+ * A core that sleeps uses no address of the application, so it is not waited for: uvm_pause() before,
+ * uvm_resume() with its result after.
+ */
+uint64_t uvm_pause(struct cpu *c);
+void uvm_resume(struct cpu *c, uint64_t seen);
 
 /* Linux calls; results as Linux has them. */
 int64_t sys_mmap(uint64_t addr, uint64_t len, uint64_t prot, uint64_t flags, uint64_t fd,
