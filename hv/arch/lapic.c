@@ -69,11 +69,27 @@ void lapic_ipi(uint32_t apic_id, uint32_t icr_low)
 		pause();
 }
 
+/* Interrupts that are pending, accepted one by one and acknowledged (trap.c). */
+static void drain(void)
+{
+	for (unsigned int n = 0; n < 256; n++) {
+		uint32_t pending = 0;
+
+		for (unsigned int i = 0; i < 8; i++)
+			pending |= lapic_read(APIC_IRR + 16 * i);
+		if (!pending)
+			return;
+		asm volatile("sti; nop; nop; cli" : : : "memory");
+	}
+}
+
 void lapic_quiet(void)
 {
 	static const uint32_t lvt[] = {APIC_TIMER, APIC_PERF,  APIC_LINT0,
 				       APIC_LINT1, APIC_ERROR, APIC_THERMAL};
 
+	/* Software-disabled, an APIC keeps what is pending (SDM 3A 11.4.7.2): it is enabled first. */
+	lapic_write(APIC_SVR, SVR_ENABLE | 0xff);
 	for (unsigned int i = 0; i < sizeof(lvt) / sizeof(lvt[0]); i++)
 		lapic_write(lvt[i], APIC_LVT_MASKED);
 	lapic_write(APIC_TMICT, 0);
@@ -82,5 +98,7 @@ void lapic_quiet(void)
 		for (unsigned int n = 0; n < 32 && lapic_read(APIC_ISR + 16 * i); n++)
 			lapic_write(APIC_EOI, 0);
 	}
+	lapic_write(APIC_TPR, 0);
+	drain();
 	lapic_write(APIC_SVR, 0xff);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/arch/trap.h"
 
+#include "hv/arch/lapic.h"
 #include "hv/arch/smp.h"
 #include "hv/arch/x86.h"
 #include "hv/panic.h"
@@ -39,6 +40,11 @@ void trap_handler(struct trap_frame *frame)
 {
 	if (frame->vector == VEC_NMI) {
 		nmi_handler(frame);
+		return;
+	}
+	/* An interrupt meant for a guest, while lapic_quiet() takes off what is pending. */
+	if (frame->vector >= 32) {
+		lapic_write(APIC_EOI, 0);
 		return;
 	}
 	for (const struct fixup *f = ex_table_start; f < ex_table_end; f++) {

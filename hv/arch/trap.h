@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Exceptions in the hypervisor itself. None is expected but NMI: the rest panic, unless the
- * faulting instruction is in the exception table (rdmsr_safe and the like).
+ * faulting instruction is in the exception table (rdmsr_safe and the like). Interrupts are off but
+ * where lapic_quiet() takes pending ones off a core.
  */
 #ifndef HV_ARCH_TRAP_H
 #define HV_ARCH_TRAP_H
