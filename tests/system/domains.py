@@ -7,7 +7,7 @@ import os
 from ixtest import Tap, build_dir, choose_platform, linux, vm_class
 
 HV = os.path.join(build_dir(), "hv", "ironix.elf")
-PANIC = r"hv: .*PANIC|hv: .*Linux has stopped|Kernel panic|Oops:|BUG:"
+PANIC = r"hv: .*PANIC|hv: .*Linux has ended|Kernel panic|Oops:|BUG:"
 
 tap = Tap()
 platform, _ = choose_platform()
