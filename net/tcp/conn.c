@@ -488,8 +488,11 @@ int64_t ixn_sendv(struct ixn *n, ixn_conn h, const struct ixn_seg *seg, uint32_t
 		if (unlikely(!len))
 			continue;
 		uint32_t id = rec_new(n);
-		if (unlikely(id == NONE))
+		if (unlikely(id == NONE)) {
+			if (!taken && t->rec_head == NONE) /* no ACK will come to tell */
+				return -IXN_ENOBUFS;
 			break;
+		}
 		struct txrec *r = &n->rec[id];
 		r->ptr = seg[i].ptr;
 		r->dma = seg[i].dma;

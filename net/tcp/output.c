@@ -244,8 +244,12 @@ static uint32_t put_options(struct ixn *n, struct tcb *t, uint8_t *o)
 static inline struct ixn_txpkt *segment_new(struct ixn *n, struct tcb *t, uint32_t seq,
 					    uint8_t flags)
 {
+	if (unlikely(n->txq_n == TX_BURST)) { /* better to wait than to be dropped */
+		tx_burst(n);
+		if (n->txq_n == TX_BURST)
+			return NULL;
+	}
 	struct ixn_txpkt *p = txpkt_get(n);
-
 	if (unlikely(!p))
 		return NULL;
 	uint8_t *th = p->hdr + IX_ETH_HLEN + IX_IP_HLEN;

@@ -1508,6 +1508,27 @@ static void test_pools(void **state)
 	while (send_bytes(10) == 10)
 		sent++;
 	assert_true(sent <= 8);
+	/* A connection that has nothing in flight is told, for no ACK will tell it. */
+	ixn_conn first = p.conn;
+	p.port++;
+	p.hold_tx = false;
+	while (p.ntxwait)
+		ixn_tx_done(p.n, p.txwait[--p.ntxwait]);
+	uint32_t seq = p.seq, ack = p.ack;
+	p.seq = 100000;
+	p.ngot = 0;
+	peer_clear(&p);
+	p.lport = 81;
+	peer_open(&p, true);
+	assert_int_equal(send_bytes(10), -IXN_ENOBUFS);
+	ixn_abort(p.n, p.conn);
+	peer_cycle(&p);
+	p.conn = first;
+	p.port--;
+	p.lport = 80;
+	p.seq = seq;
+	p.ack = ack;
+	p.hold_tx = true;
 	assert_true(ixn_stats(p.n)->no_txrec > 0 || ixn_stats(p.n)->no_txpkt > 0);
 	for (int i = 0; i < 4; i++)
 		peer_cycle(&p);

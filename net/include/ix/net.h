@@ -393,8 +393,9 @@ int ixn_set_cookie(struct ixn *n, ixn_conn c, uint64_t cookie);
 /*
  * Takes references to memory, in order, up to the send window; returns the number of bytes taken
  * (0: none now, IXN_EV_SENT will tell when) or an error: -IXN_EBADF, -IXN_ENOTCONN (not yet
- * connected), -IXN_EPIPE (after close or shutdown). Empty parts are skipped. The memory must not
- * change until IXN_EV_SENT has counted it, IXN_EV_DEAD came or ixn_abort() was called.
+ * connected), -IXN_EPIPE (after close or shutdown), -IXN_ENOBUFS (tx_recs are used up: try again
+ * in a later cycle). Empty parts are skipped. The memory must not change until IXN_EV_SENT has
+ * counted it, IXN_EV_DEAD came or ixn_abort() was called.
  *
  * IXN_EV_SENT tells of acknowledgement. A retransmission that is still in the driver's hands then
  * refers to the memory as well: who takes memory away from an application (rather than letting
