@@ -98,10 +98,10 @@ void tell(uint64_t event, uint64_t argument)
 		hypercall(IX_GCALL_EVENT, event, argument, 0, 0);
 }
 
-void tell_stats(uint64_t pa)
+void tell_stats(uint64_t pa, uint64_t size)
 {
 	if (!bare)
-		hypercall(IX_GCALL_STATS, pa, 0, 0, 0);
+		hypercall(IX_GCALL_STATS, pa, size, 0, 0);
 }
 
 static _Noreturn void stop(void)

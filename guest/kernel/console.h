@@ -26,8 +26,8 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Tells ixcpd; IX_GEVENT_. */
 void tell(uint64_t event, uint64_t argument);
-/* Where the statistics lie, for Linux. */
-void tell_stats(uint64_t pa);
+/* Where the statistics lie, and how many bytes they are: for Linux. */
+void tell_stats(uint64_t pa, uint64_t size);
 /* Ends the domain. */
 _Noreturn void domain_exit(int status);
 /* Ends the domain because the kernel found itself broken. */

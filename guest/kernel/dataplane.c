@@ -312,7 +312,7 @@ void dataplane_init(const struct ix_bootinfo *bi)
 
 	core_stats_init(stats, nplanes, tsc_khz);
 	stats_area = stats;
-	tell_stats(stats_pa);
+	tell_stats(stats_pa, core_stats_size(nplanes));
 	if (nplanes > 1)
 		arp = ixn_arp_init(
 		    phys_to_virt(pages_for(ixn_arp_size(config.net.arp_entries), "ARP")),

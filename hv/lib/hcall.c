@@ -6,6 +6,7 @@
 
 #define PAGE        4096ull
 #define UNIT_2M     (2ull << 20)
+#define STATS_MAX   (2ull << 20)
 #define CONSOLE_MAX 4096 /* bytes of one IX_GCALL_CONSOLE */
 
 /*
@@ -213,9 +214,9 @@ int gcall_check(const struct ix_range *mem, uint32_t nmem, uint64_t number, cons
 			return -EINVAL;
 		return domain_memory_has(mem, nmem, arg[0], arg[1]) ? 0 : -EFAULT;
 	case IX_GCALL_STATS:
-		if (!is_aligned(arg[0], PAGE))
+		if (!is_aligned(arg[0], PAGE) || !arg[1] || arg[1] > STATS_MAX)
 			return -EINVAL;
-		return domain_memory_has(mem, nmem, arg[0], PAGE) ? 0 : -EFAULT;
+		return domain_memory_has(mem, nmem, arg[0], arg[1]) ? 0 : -EFAULT;
 	case IX_GCALL_EVENT:
 		return arg[0] >= IX_GEVENT_UNRESPONSIVE && arg[0] <= IX_GEVENT_READY ? 0 : -EINVAL;
 	default:

@@ -266,18 +266,20 @@ static int call_console(struct domain *d, struct ix_slot *call)
 
 static int call_stats(const struct domain *d, struct ix_slot *call, const char **why)
 {
+	uint64_t area = __atomic_load_n(&d->stats, __ATOMIC_ACQUIRE), size = d->stats_size;
 	uint64_t from = call->arg[1], n = call->arg[2];
 
-	*why = "the dataplane has no statistics page yet";
-	if (!d->stats_page)
+	*why = "the dataplane has no statistics yet";
+	if (!area)
 		return -ENOENT;
-	if (from >= PAGE_SIZE)
+	/* The guest may have named another area meanwhile: what is read must still be its own. */
+	if (from >= size || !domain_memory_has(d->mem, d->nmem, area, size))
 		return 0;
-	if (n > PAGE_SIZE - from)
-		n = PAGE_SIZE - from;
+	if (n > size - from)
+		n = size - from;
 	if (n > IX_SLOT_DATA)
 		n = IX_SLOT_DATA;
-	memcpy(call->data, (const uint8_t *)direct(d->stats_page) + from, n);
+	memcpy(call->data, (const uint8_t *)direct(area) + from, n);
 	return (int)n;
 }
 

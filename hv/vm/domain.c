@@ -291,7 +291,7 @@ void domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t booti
 	d->bootinfo = bootinfo;
 	d->starts++;
 	d->failing = 0;
-	d->stats_page = 0;
+	d->stats = 0;
 	memset(d->why, 0, sizeof(d->why));
 	d->line_length = 0;
 	d->running = d->ncores;

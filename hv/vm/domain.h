@@ -52,7 +52,7 @@ struct domain {
 	char why[IX_TEXT];
 	uint64_t reg[NREGS], rip, rflags, cr2, fail_cr3, exit_reason, exit_qualification;
 
-	uint64_t stats_page; /* physical; 0: none */
+	uint64_t stats, stats_size; /* physical, bytes; 0: none */
 	uint64_t console_head;
 	char line[160]; /* console line under construction */
 	uint32_t line_length;

@@ -135,7 +135,8 @@ static bool vmcall(struct vcpu *v)
 			fmt(text, sizeof(text), "panic, with a bad reason");
 		return end(v, DOMAIN_FAILED, EXIT_VMCALL, text);
 	case IX_GCALL_STATS:
-		__atomic_store_n(&d->stats_page, a, __ATOMIC_RELEASE);
+		d->stats_size = b;
+		__atomic_store_n(&d->stats, a, __ATOMIC_RELEASE);
 		break;
 	case IX_GCALL_EVENT:
 		event(d, a, b);

@@ -197,9 +197,11 @@ static void guest_calls(void **state)
 	assert_int_equal(guest(IX_GCALL_CONSOLE, UINT64_MAX, 4096), -EFAULT);
 	assert_int_equal(guest(IX_GCALL_PANIC, 0, UINT64_MAX), 0);
 	assert_int_equal(guest(IX_GCALL_EXIT, 3, 0), 0);
-	assert_int_equal(guest(IX_GCALL_STATS, 64 * MB, 0), 0);
-	assert_int_equal(guest(IX_GCALL_STATS, 64 * MB + 1, 0), -EINVAL);
-	assert_int_equal(guest(IX_GCALL_STATS, 68 * MB, 0), -EFAULT);
+	assert_int_equal(guest(IX_GCALL_STATS, 64 * MB, 2 * MB), 0);
+	assert_int_equal(guest(IX_GCALL_STATS, 64 * MB, 0), -EINVAL);
+	assert_int_equal(guest(IX_GCALL_STATS, 64 * MB, 2 * MB + 1), -EINVAL);
+	assert_int_equal(guest(IX_GCALL_STATS, 64 * MB + 1, 4096), -EINVAL);
+	assert_int_equal(guest(IX_GCALL_STATS, 68 * MB, 4096), -EFAULT);
 	assert_int_equal(guest(IX_GCALL_EVENT, IX_GEVENT_READY, 0), 0);
 	assert_int_equal(guest(IX_GCALL_EVENT, 0, 0), -EINVAL);
 	assert_int_equal(guest(IX_GCALL_EVENT, 4, 0), -EINVAL);

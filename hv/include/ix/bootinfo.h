@@ -117,10 +117,11 @@ struct ix_bootinfo {
  * RDI, RSI, RDX, RCX; result in RAX (0 or a positive value, or a negative errno); other registers
  * are preserved. From CPL > 0 VMCALL is #UD. None is on the data path.
  */
-#define IX_GCALL_CONSOLE   0x100 /* RDI = physical address, RSI = length <= 4096: write to console */
-#define IX_GCALL_EXIT      0x101 /* RDI = status: stops the domain, cores return; no return */
-#define IX_GCALL_PANIC     0x102 /* RDI = physical address, RSI = length of a reason; no return */
-#define IX_GCALL_STATS     0x103 /* RDI = physical address of a page, that Linux may then read */
+#define IX_GCALL_CONSOLE 0x100 /* RDI = physical address, RSI = length <= 4096: write to console */
+#define IX_GCALL_EXIT    0x101 /* RDI = status: stops the domain, cores return; no return */
+#define IX_GCALL_PANIC   0x102 /* RDI = physical address, RSI = length of a reason; no return */
+/* RDI = physical address, page-aligned, RSI = bytes, at most 2 MB: an area that Linux may then read */
+#define IX_GCALL_STATS     0x103
 #define IX_GCALL_EVENT     0x104 /* RDI = IX_GEVENT_, RSI = argument: told to ixcpd */
 #define IX_GCALL_PCI_READ  0x105 /* RDI = device index, RSI = offset, RDX = size 1, 2 or 4 */
 #define IX_GCALL_PCI_WRITE 0x106 /* as above, RCX = value */

@@ -122,7 +122,7 @@ struct ix_event {
 /* arg[0] = handle, arg[1] = position, arg[2] = bytes wanted -> text; status = their number, and
  * arg[1] = position of the first, later than asked for when it was overwritten. */
 #define IX_CALL_CONSOLE 41
-/* arg[0] = handle, arg[1] = offset, arg[2] = bytes wanted -> copy from its statistics page; status =
+/* arg[0] = handle, arg[1] = offset, arg[2] = bytes wanted -> copy from its statistics; status =
  * their number; -ENOENT while it has none. */
 #define IX_CALL_STATS 42
 
