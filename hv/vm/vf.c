@@ -219,9 +219,10 @@ void vf_init(void)
 
 		vfs[i].index = i;
 		veb_set_mac(veb, i, mac, now_ns());
-		if (i < nlinux)
-			show_to_linux(&vfs[i]);
 	}
+	/* Free slots are found from the highest down; Linux finds VF 0 first, as eth0. */
+	for (unsigned int i = nlinux; i-- > 0;)
+		show_to_linux(&vfs[i]);
 }
 
 /* Above all physical memory, within what the processor can address. */
