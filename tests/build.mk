@@ -19,3 +19,10 @@ $(BUILD)/test/probe.elf: $(PROBE_OBJ) tests/domains/probe.lds
 	ld -nostdlib -z max-page-size=4096 --no-warn-rwx-segments --build-id=none \
 		-T tests/domains/probe.lds -o $@ $(PROBE_OBJ)
 INITRAMFS += $(BUILD)/test/probe.elf=tests/probe.elf
+
+# An initramfs with Debian's own network tools as well, for the tests of ixgbevf.
+NET_PROGRAMS := /usr/sbin/ethtool /usr/bin/iperf3
+ALL += $(BUILD)/linux/cloud/initrd-net.cpio
+$(BUILD)/linux/%/initrd-net.cpio: $(BUILD)/linux/%/initrd.cpio | $(DEPS)
+	scripts/mkinitramfs -o $@ --tree $(BUILD)/linux/$*/root $(addprefix --add ,$(INITRAMFS)) \
+		$(addprefix --program ,$(NET_PROGRAMS))

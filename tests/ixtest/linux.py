@@ -17,14 +17,15 @@ def kernel_dir(kind):
     return os.path.join(build_dir(), "linux", kind)
 
 
-def entry(kind="cloud", test=None, args="", hv=None, hv_args="", title=None):
+def entry(kind="cloud", test=None, args="", hv=None, hv_args="", title=None, initrd="initrd"):
     """A mkiso menu entry that boots a kernel with our initramfs, under `hv` where given.
 
-    test: name of a script in tests/linux/, run by the initramfs before it powers off.
+    test: name of a script in tests/linux/, run by the initramfs before it powers off; initrd:
+    "initrd-net" has ethtool and iperf3 too (tests/build.mk).
     """
     words = [ARGS] + ([f"ixtest={test}"] if test else []) + ([args] if args else [])
     parts = [f"title={title or f'Linux ({kind})'}", f"linux={kernel_dir(kind)}/vmlinuz",
-             f"linux.args={' '.join(words)}", f"initrd={kernel_dir(kind)}/initrd.cpio"]
+             f"linux.args={' '.join(words)}", f"initrd={kernel_dir(kind)}/{initrd}.cpio"]
     if hv:
         parts += [f"hv={hv}", f"hv.args={hv_args}"]
     return "; ".join(parts)
