@@ -291,6 +291,7 @@ void domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t booti
 	d->bootinfo = bootinfo;
 	d->starts++;
 	d->failing = 0;
+	d->stopping = 0;
 	d->stats = 0;
 	memset(d->why, 0, sizeof(d->why));
 	d->line_length = 0;
@@ -308,6 +309,7 @@ void domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t booti
 
 int domain_stop(struct domain *d, const char **why)
 {
+	__atomic_store_n(&d->stopping, 1, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < d->ncores; i++)
 		cpu_request(d->core[i], REQ_HALT);
 	for (uint64_t us = 0; us < STOP_LIMIT_US && state_of(d) == DOMAIN_RUNNING; us += 10)
@@ -366,6 +368,12 @@ void domain_run_core(struct cpu *cpu, struct domain *d)
 	vcpu_start_long(v, d->entry, d->cr3, SEL_CODE, SEL_DATA);
 	v->reg[RDI] = IX_DIRECT_BASE + d->bootinfo;
 	v->reg[RSI] = index;
-	vcpu_run(v);
+	/* A request to halt that came before this core looked at its owner is gone from the
+	 * mailbox; what it was for is not. One from here on is seen by vcpu_run(). */
+	if (!__atomic_load_n(&d->stopping, __ATOMIC_ACQUIRE) &&
+	    !__atomic_load_n(&d->failing, __ATOMIC_ACQUIRE))
+		vcpu_run(v);
+	else
+		vcpu_unload(v);
 	core_stopped(cpu, d);
 }

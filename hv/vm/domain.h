@@ -45,6 +45,7 @@ struct domain {
 
 	uint64_t entry, cr3, bootinfo; /* of the run under way */
 	uint32_t running;              /* cores that have not stopped yet */
+	uint32_t stopping;             /* a core that has not started yet shall not */
 	uint64_t starts;
 
 	/* Written by the core that failed first, read after it has stopped. */

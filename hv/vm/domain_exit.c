@@ -38,6 +38,18 @@ static struct cpuid domain_cpuid(uint32_t leaf, uint32_t subleaf, uint64_t cr4)
 	return (struct cpuid){regs.eax, regs.ebx, regs.ecx, regs.edx};
 }
 
+/* A dataplane's words are shown on Linux's terminal, and shall not control it. */
+static char printable(char c)
+{
+	return c < ' ' || c > '~' ? '?' : c;
+}
+
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		*text = printable(*text);
+}
+
 /* The domain ends; what happened is kept for Linux. The first core to fail has the word. */
 static bool end(struct vcpu *v, enum domain_state state, uint32_t reason, const char *why)
 {
@@ -47,6 +59,7 @@ static bool end(struct vcpu *v, enum domain_state state, uint32_t reason, const 
 	if (__atomic_compare_exchange_n(&d->failing, &none, state, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_ACQUIRE)) {
 		fmt(d->why, sizeof(d->why), "%s", why);
+		make_printable(d->why);
 		v->reg[RSP] = vmread(VMCS_GUEST_RSP);
 		memcpy(d->reg, v->reg, sizeof(d->reg));
 		d->rip = vmread(VMCS_GUEST_RIP);
@@ -64,7 +77,6 @@ static bool end(struct vcpu *v, enum domain_state state, uint32_t reason, const 
 	return false;
 }
 
-/* Printable characters only: a dataplane cannot draw on Linux's terminal. */
 static void put_line(struct domain *d)
 {
 	char prefix[48];
@@ -80,8 +92,8 @@ static void console_write(struct domain *d, const char *text, uint64_t n)
 	for (uint64_t i = 0; i < n; i++) {
 		char c = text[i];
 
-		if (c != '\n' && c != '\t' && (c < ' ' || c > '~'))
-			c = '?';
+		if (c != '\n' && c != '\t')
+			c = printable(c);
 		d->console[d->console_head++ % CONSOLE_RING] = c;
 		if (c == '\n') {
 			put_line(d);

@@ -11,11 +11,17 @@
 static void write_register(struct vcpu *v, void *ctx, uint64_t offset, uint8_t size, uint64_t value)
 {
 	(void)ctx;
+	/* In x2APIC mode there is nothing at the page (SDM 3A 11.12.2), and the MSR that the
+	 * register would be may refuse the write. */
+	if (lapic_x2apic())
+		return;
 	if (size != 4 || offset & 15) {
 		log_warn("Linux: local APIC write of %u bytes at %#lx dropped", size, offset);
 		return;
 	}
 	switch (offset) {
+	case APIC_ID: /* writable on some processors; kicks go by it */
+		return;
 	case APIC_ICR:
 		icr_write_xapic(v, v->icr_high, (uint32_t)value);
 		return;

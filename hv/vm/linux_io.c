@@ -50,13 +50,18 @@ static bool port_out(uint16_t port, uint8_t size, uint32_t value)
 		return power_reset(port, (uint8_t)value);
 	if (port == PORT_KEYBOARD && value == 0xfe)
 		return power_reset(port, (uint8_t)value);
+	/* Of port 0xcf9 the other bits choose the kind of reset. */
 	if (hv.fadt.flags & ACPI_FADT_RESET_REG_SUP && hv.fadt.reset.space == ACPI_SPACE_IO &&
-	    port == hv.fadt.reset.address)
+	    port == hv.fadt.reset.address && port != PORT_RESET)
 		return power_reset(port, (uint8_t)value);
 	if (port == hv.fadt.pm1a_control.address && size == 2 && value & SLP_EN) {
 		if (!acpi_sleep_type(&hv.acpi, '5', &s5a, &s5b) && SLP_TYP(value) == s5a)
 			return power_off(port, (uint16_t)value);
 		log_warn("Linux: sleep state %u is not supported; ignored", SLP_TYP(value));
+		return true;
+	}
+	if (port == hv.fadt.pm1a_control.address + 1 && value & SLP_EN >> 8) {
+		log_warn("Linux: sleep by a byte's write is not supported; ignored");
 		return true;
 	}
 	/* The transmitter of the console's 16550; with LCR.DLAB it is the divisor. */
@@ -77,6 +82,23 @@ static bool port_out(uint16_t port, uint8_t size, uint32_t value)
 	return true;
 }
 
+static bool is_pci(uint32_t port)
+{
+	return port >= PCI_PORT_ADDRESS && port < PCI_PORT_ADDRESS + 8;
+}
+
+/* A word or more that touches a guarded port, but for the registers that are that wide. */
+static bool reaches_guarded(const uint8_t *bitmap, uint16_t port, uint8_t size)
+{
+	if (size == 1 || (is_pci(port) && is_pci(port + size - 1u)) ||
+	    (size == 2 && port == hv.fadt.pm1a_control.address))
+		return false;
+	for (uint32_t p = port; p < (uint32_t)port + size && p < 0x10000; p++)
+		if (bitmap[p / 8] >> (p & 7) & 1)
+			return true;
+	return false;
+}
+
 /* Exit qualification for I/O instructions, SDM 3C table 28-5. */
 bool linux_io(struct vcpu *v)
 {
@@ -89,6 +111,12 @@ bool linux_io(struct vcpu *v)
 
 	if (string) {
 		log_warn("Linux: string I/O to port %#x is not supported: #GP", port);
+		vcpu_inject_gp(v);
+		return true;
+	}
+	/* What reaches over a guarded port, from below or being too wide, no driver does. */
+	if (reaches_guarded(v->vm->io_bitmap, port, size)) {
+		log_warn("Linux: access of %u bytes to port %#x refused: #GP", size, port);
 		vcpu_inject_gp(v);
 		return true;
 	}

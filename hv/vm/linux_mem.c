@@ -129,7 +129,9 @@ static void flush_all(void)
 		if (c == self || __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) != VM_LINUX)
 			continue;
 		cpu_request(c, REQ_FLUSH);
-		while (__atomic_load_n(&c->flushes, __ATOMIC_ACQUIRE) == before)
+		/* If it is given away meanwhile, a dataplane may have swallowed the request. */
+		while (__atomic_load_n(&c->flushes, __ATOMIC_ACQUIRE) == before &&
+		       __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) == VM_LINUX)
 			linux_mem_serve();
 	}
 }

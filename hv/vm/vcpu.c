@@ -30,6 +30,9 @@ _Static_assert(offsetof(struct vcpu, cr2) == VCPU_CR2, "offsets.h");
 #define BLOCKING_MOVSS (1u << 1)
 #define BLOCKING_NMI   (1u << 3)
 
+#define PENDING_BS BIT(14) /* single step, SDM 3C table 25-4 */
+#define DR7_GD     BIT(13)
+
 /* Segment access rights, SDM 3C table 25-2. */
 #define AR_CODE16   0x009b
 #define AR_DATA16   0x0093
@@ -310,6 +313,8 @@ void vcpu_skip(struct vcpu *v)
 
 void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
+	/* In real mode exceptions have no error code, and VM entry refuses one (SDM 3C 27.2.1.3). */
+	has_error = has_error && vmread(VMCS_GUEST_CR0) & CR0_PE;
 	v->injected = INTR_VALID | INTR_TYPE_HARD | vector | (has_error ? INTR_ERROR_CODE : 0);
 	vmwrite(VMCS_ENTRY_ERROR_CODE, error);
 }
@@ -385,6 +390,14 @@ static bool handle_exception(struct vcpu *v)
 		asm volatile("mov %%dr6, %0" : "=r"(dr6));
 		dr6 = (dr6 & ~0xful) | vmread(VMCS_EXIT_QUALIFICATION) | 0xffff0ff0ul;
 		asm volatile("mov %0, %%dr6" : : "r"(dr6));
+		/* Delivery would clear DR7.GD (SDM 3B 18.2.4); injection does not. */
+		vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+		/* A trap that any program can set up in the shadow of MOV SS: VM entry wants to see
+		 * the pending single step (SDM 3C 27.3.1.5). */
+		if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
+		    vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOVSS))
+			vmwrite(VMCS_GUEST_PENDING_DEBUG,
+				vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_BS);
 	}
 	v->injected = INTR_VALID | (info & 0xfff);
 	if (info & INTR_ERROR_CODE)
@@ -437,6 +450,13 @@ static bool handle_exit(struct vcpu *v)
 	}
 }
 
+void vcpu_unload(struct vcpu *v)
+{
+	vmcs_clear(v->vmcs);
+	v->launched = false;
+	v->cpu->vcpu = NULL;
+}
+
 void vcpu_run(struct vcpu *v)
 {
 	uint64_t since = rdtsc();
@@ -460,7 +480,5 @@ void vcpu_run(struct vcpu *v)
 		if (!handle_exit(v))
 			break;
 	}
-	vmcs_clear(v->vmcs);
-	v->launched = false;
-	v->cpu->vcpu = NULL;
+	vcpu_unload(v);
 }

@@ -108,7 +108,10 @@ void vcpu_start_real(struct vcpu *v, uint8_t vector);
 /* 64-bit mode with flat segments of the given selectors, paging on, interrupts off. */
 void vcpu_start_long(struct vcpu *v, uint64_t rip, uint64_t cr3, uint16_t cs, uint16_t ds);
 
-/* Runs the guest until its exit or request function returns false. */
+/* The counterpart, for one that is not run. */
+void vcpu_unload(struct vcpu *v);
+
+/* Runs the guest until its exit or request function returns false, and unloads it. */
 void vcpu_run(struct vcpu *v);
 
 /* An exit (reason EXIT_PREEMPTION_TIMER) of this, the running, vCPU after so many ticks of the
