@@ -57,6 +57,7 @@
 #define MSR_DEBUGCTL          0x1d9
 #define MSR_PAT               0x277
 #define MSR_MTRR_DEF_TYPE     0x2ff
+#define MSR_PERF_CAPABILITIES 0x345
 #define MSR_PERF_GLOBAL_CTRL  0x38f
 #define MSR_VMX_BASIC         0x480
 #define MSR_VMX_PINBASED      0x481
@@ -87,6 +88,13 @@
 
 #define FEATURE_CONTROL_LOCK        BIT(0)
 #define FEATURE_CONTROL_VMX_OUTSIDE BIT(2)
+#define MISC_ENABLE_MONITOR         BIT(18)
+#define MISC_ENABLE_LIMIT_CPUID     BIT(22)
+#define MISC_ENABLE_XD_DISABLE      BIT(34)
+#define DEBUGCTL_LBR                BIT(0)
+#define DEBUGCTL_BTF                BIT(1)
+#define PERF_PEBS                   0x14fc0ul /* trap, arch, format, baseline, output to PT */
+#define PERF_FREEZE_SMM             BIT(12)
 #define APIC_BASE_BSP               BIT(8)
 #define APIC_BASE_EXTD              BIT(10)
 #define APIC_BASE_EN                BIT(11)

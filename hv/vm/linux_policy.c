@@ -39,7 +39,11 @@ bool linux_rdmsr(uint32_t msr, uint64_t *value)
 		*value = FEATURE_CONTROL_LOCK; /* locked, VMX off */
 		return true;
 	}
-	return rdmsr_safe(msr, value);
+	if (!rdmsr_safe(msr, value))
+		return false;
+	if (msr == MSR_PERF_CAPABILITIES)
+		*value &= ~(PERF_PEBS | PERF_FREEZE_SMM);
+	return true;
 }
 
 /* The local APIC stays where it is and on; xAPIC to x2APIC mode is the one change allowed. */
@@ -53,6 +57,26 @@ static bool write_apic_base(uint64_t value)
 		return false;
 	wrmsr(MSR_APIC_BASE, value);
 	return true;
+}
+
+/* Branch records and single steps by branch: the rest is of features that are hidden. The processor
+ * loads it at VM entry, and clears its own at VM exit. */
+static bool write_debugctl(uint64_t value)
+{
+	if (value & ~(DEBUGCTL_LBR | DEBUGCTL_BTF))
+		return false;
+	vmwrite(VMCS_GUEST_DEBUGCTL, value);
+	return true;
+}
+
+/* What CPUID says must stay the same. */
+static bool write_misc_enable(uint64_t value)
+{
+	uint64_t fixed = MISC_ENABLE_MONITOR | MISC_ENABLE_LIMIT_CPUID | MISC_ENABLE_XD_DISABLE;
+	uint64_t now;
+
+	return rdmsr_safe(MSR_MISC_ENABLE, &now) &&
+	       wrmsr_safe(MSR_MISC_ENABLE, (value & ~fixed) | (now & fixed));
 }
 
 bool linux_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
@@ -69,6 +93,10 @@ bool linux_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 		return write_apic_base(value);
 	if (msr == MSR_X2APIC_ICR)
 		return lapic_x2apic() && icr_write_x2apic(v, value);
+	if (msr == MSR_DEBUGCTL)
+		return write_debugctl(value);
+	if (msr == MSR_MISC_ENABLE)
+		return write_misc_enable(value);
 	/* The rest is taken and forgotten: the hypervisor has made the MTRRs of all cores equal and
 	 * its EPT follows them, and microcode is loaded before the hypervisor starts. */
 	return true;
