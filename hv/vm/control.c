@@ -90,6 +90,20 @@ static void doorbell(struct vcpu *v, void *ctx, uint64_t offset, uint8_t size, u
 	__atomic_store_n(&calling, 0, __ATOMIC_RELEASE);
 }
 
+static bool place_bar0(uint64_t base)
+{
+	int status = linux_mem_hide(base, IX_BAR0_SIZE, &function);
+
+	if (!status) {
+		status = linux_mem_map(base, IX_BAR0_SIZE, direct_pa(shared), EPT_READ | EPT_WRITE);
+		if (status)
+			linux_mem_show(base, IX_BAR0_SIZE, &function);
+	}
+	if (status)
+		log_error("control function: BAR0 cannot be mapped at %#lx", base);
+	return !status;
+}
+
 /* Linux has written to a BAR or the command register: the BARs move with it. */
 static void moved(void *ctx, uint16_t offset, uint8_t size)
 {
@@ -105,20 +119,18 @@ static void moved(void *ctx, uint16_t offset, uint8_t size)
 		now1 = 0;
 	if (now0 != bar0) {
 		if (bar0)
-			linux_mem_show(bar0, IX_BAR0_SIZE);
-		if (now0 &&
-		    (linux_mem_hide(now0, IX_BAR0_SIZE) ||
-		     linux_mem_map(now0, IX_BAR0_SIZE, direct_pa(shared), EPT_READ | EPT_WRITE)))
-			log_error("control function: BAR0 cannot be mapped at %#lx", now0);
-		bar0 = now0;
+			linux_mem_show(bar0, IX_BAR0_SIZE, &function);
+		bar0 = now0 && place_bar0(now0) ? now0 : 0;
 	}
 	if (now1 != bar1) {
 		if (bar1)
 			linux_mem_untrap(bar1, IX_BAR1_SIZE);
 		r.range.base = now1;
-		if (now1 && linux_mem_trap(&r))
-			log_error("control function: BAR1 cannot be mapped at %#lx", now1);
 		bar1 = now1;
+		if (now1 && linux_mem_trap(&r)) {
+			log_error("control function: BAR1 cannot be mapped at %#lx", now1);
+			bar1 = 0;
+		}
 	}
 }
 

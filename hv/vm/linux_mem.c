@@ -12,13 +12,14 @@
 #include "hv/panic.h"
 #include "hv/vm/guest_mem.h"
 
-#define HIDDEN_MAX  64
-#define REGIONS_MAX 32
+#define HIDDEN_MAX  512
+#define REGIONS_MAX 96
 #define STEP_LIMIT  2 /* pages that one instruction touches at a time */
 
 static struct vm *control_vm;
 static struct mtrr mtrr;
-static struct range hidden[HIDDEN_MAX]; /* not Linux's, regions included */
+static struct range hidden[HIDDEN_MAX];    /* not Linux's, regions included */
+static const void *hidden_for[HIDDEN_MAX]; /* who may show it again; NULL: nobody */
 static uint32_t nhidden;
 static struct mmio_region region[REGIONS_MAX];
 static uint32_t nregions;
@@ -136,16 +137,42 @@ static void flush_all(void)
 	}
 }
 
-static int take_away(uint64_t base, uint64_t size)
+/* Addresses come from BARs, which Linux writes: only what is neither memory nor anybody's already
+ * may become somebody's. Showing it again then gives Linux nothing that it did not have. */
+static bool may_take(uint64_t base, uint64_t size)
+{
+	const struct memmap *map = &hv.firmware_map;
+
+	if (!size || (base | size) & (PAGE_SIZE - 1) || !range_ok(base, size))
+		return false;
+	for (uint32_t i = 0; i < map->count; i++) {
+		const struct memmap_entry *e = &map->entry[i];
+
+		if ((e->type == MEM_RAM || e->type == MEM_ACPI || e->type == MEM_NVS) &&
+		    range_overlaps(e->base, e->size, base, size))
+			return false;
+	}
+	for (uint32_t i = 0; i < nhidden; i++)
+		if (range_overlaps(hidden[i].base, hidden[i].size, base, size))
+			return false;
+	return true;
+}
+
+static int take_away(uint64_t base, uint64_t size, const void *owner)
 {
 	int status;
 
-	if (nhidden == HIDDEN_MAX)
-		return -ENOSPC;
 	spin_lock(&control_vm->lock);
-	status = ept_unmap(&control_vm->ept, base, size);
-	if (!status)
+	if (!may_take(base, size))
+		status = -EPERM;
+	else if (nhidden == HIDDEN_MAX)
+		status = -ENOSPC;
+	else
+		status = ept_unmap(&control_vm->ept, base, size);
+	if (!status) {
+		hidden_for[nhidden] = owner;
 		hidden[nhidden++] = (struct range){base, size};
+	}
 	spin_unlock(&control_vm->lock);
 	if (status)
 		return status;
@@ -156,24 +183,35 @@ static int take_away(uint64_t base, uint64_t size)
 	return 0;
 }
 
-int linux_mem_hide(uint64_t base, uint64_t size)
+int linux_mem_hide(uint64_t base, uint64_t size, const void *owner)
 {
-	return take_away(base, size);
+	return take_away(base, size, owner);
 }
 
-int linux_mem_show(uint64_t base, uint64_t size)
+static uint32_t find_hidden(uint64_t base, uint64_t size, const void *owner)
+{
+	uint32_t i = 0;
+
+	while (i < nhidden &&
+	       (hidden[i].base != base || hidden[i].size != size || hidden_for[i] != owner))
+		i++;
+	return i;
+}
+
+int linux_mem_show(uint64_t base, uint64_t size, const void *owner)
 {
 	struct ept_identity id;
-	int status;
+	int status = -ENOENT;
+	uint32_t i;
 
 	spin_lock(&control_vm->lock);
-	for (uint32_t i = 0; i < nhidden; i++)
-		if (hidden[i].base == base && hidden[i].size == size) {
-			hidden[i] = hidden[--nhidden];
-			break;
-		}
-	id = identity();
-	status = ept_map_identity(&control_vm->ept, &id, base, base + size);
+	i = owner ? find_hidden(base, size, owner) : nhidden;
+	if (i < nhidden) {
+		hidden[i] = hidden[--nhidden];
+		hidden_for[i] = hidden_for[nhidden];
+		id = identity();
+		status = ept_map_identity(&control_vm->ept, &id, base, base + size);
+	}
 	spin_unlock(&control_vm->lock);
 	return status;
 }
@@ -191,14 +229,19 @@ int linux_mem_map(uint64_t gpa, uint64_t size, uint64_t hpa, uint32_t perms)
 
 int linux_mem_trap(const struct mmio_region *r)
 {
-	int status = nregions == REGIONS_MAX ? -ENOSPC : take_away(r->range.base, r->range.size);
+	int status = take_away(r->range.base, r->range.size, region);
 
 	if (status)
 		return status;
 	spin_lock(&control_vm->lock);
-	region[nregions++] = *r;
+	if (nregions < REGIONS_MAX)
+		region[nregions++] = *r;
+	else
+		status = -ENOSPC;
 	spin_unlock(&control_vm->lock);
-	return 0;
+	if (status)
+		linux_mem_show(r->range.base, r->range.size, region);
+	return status;
 }
 
 void linux_mem_untrap(uint64_t base, uint64_t size)
@@ -210,7 +253,7 @@ void linux_mem_untrap(uint64_t base, uint64_t size)
 			break;
 		}
 	spin_unlock(&control_vm->lock);
-	if (linux_mem_show(base, size))
+	if (linux_mem_show(base, size, region))
 		log_error("Linux: %#lx cannot be mapped again", base);
 }
 
@@ -255,6 +298,31 @@ static bool access_region(struct vcpu *v, const struct mmio_region *r, uint64_t 
 	return true;
 }
 
+static void end_step(struct vcpu *v)
+{
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS) & ~(RFLAGS_TF | RFLAGS_IF);
+
+	spin_lock(&control_vm->lock);
+	for (uint32_t i = 0; i < v->step.pages; i++)
+		ept_unmap(&control_vm->ept, v->step.page[i], PAGE_SIZE);
+	spin_unlock(&control_vm->lock);
+	v->step.pages = 0;
+	/* Only this core's translations matter: another core that still has one reaches the page of
+	 * ones. Table pages that fell out of use wait for the next flush of all cores. */
+	invept_all(&hv.vmx, control_vm->eptp);
+	vmwrite(VMCS_GUEST_RFLAGS, rflags | v->step.rflags);
+	vmwrite(VMCS_GUEST_DEBUGCTL, v->step.debugctl);
+}
+
+/* The instruction cannot be let through, be it that it is fetched from there. */
+static bool refuse_step(struct vcpu *v)
+{
+	if (v->step.pages)
+		end_step(v);
+	vcpu_inject_gp(v);
+	return true;
+}
+
 static bool is_hidden(uint64_t pa)
 {
 	bool hit = false;
@@ -278,21 +346,21 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 			 gpa);
 	if (!v->ones)
 		v->ones = page_alloc(1);
-	if (!v->ones || v->step.pages == STEP_LIMIT) {
-		vcpu_inject_gp(v);
-		return true;
-	}
+	if (!v->ones || v->step.pages == STEP_LIMIT)
+		return refuse_step(v);
 	memset(v->ones, 0xff, PAGE_SIZE);
 	spin_lock(&control_vm->lock);
 	status = ept_map(&control_vm->ept, page, PAGE_SIZE, direct_pa(v->ones),
 			 EPT_READ | EPT_WRITE, MEMORY_WB);
 	spin_unlock(&control_vm->lock);
-	if (status) {
-		vcpu_inject_gp(v);
-		return true;
-	}
-	if (!v->step.pages)
+	if (status)
+		return refuse_step(v);
+	if (!v->step.pages) {
 		v->step.rflags = rflags & (RFLAGS_TF | RFLAGS_IF);
+		v->step.debugctl = vmread(VMCS_GUEST_DEBUGCTL);
+		/* With BTF the trap flag would stop at the next branch only. */
+		vmwrite(VMCS_GUEST_DEBUGCTL, v->step.debugctl & ~DEBUGCTL_BTF);
+	}
 	v->step.page[v->step.pages++] = page;
 	vmwrite(VMCS_GUEST_RFLAGS, (rflags | RFLAGS_TF) & ~(uint64_t)RFLAGS_IF);
 	/* An interrupt shadow ends with this instruction, and does not go with the trap flag. */
@@ -302,19 +370,9 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 
 bool linux_step_done(struct vcpu *v)
 {
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS) & ~(RFLAGS_TF | RFLAGS_IF);
-
 	if (!v->step.pages)
 		return false;
-	spin_lock(&control_vm->lock);
-	for (uint32_t i = 0; i < v->step.pages; i++)
-		ept_unmap(&control_vm->ept, v->step.page[i], PAGE_SIZE);
-	spin_unlock(&control_vm->lock);
-	v->step.pages = 0;
-	/* Only this core's translations matter: another core that still has one reaches the page of
-	 * ones. Table pages that fell out of use wait for the next flush of all cores. */
-	invept_all(&hv.vmx, control_vm->eptp);
-	vmwrite(VMCS_GUEST_RFLAGS, rflags | v->step.rflags);
+	end_step(v);
 	return !(v->step.rflags & RFLAGS_TF);
 }
 

@@ -33,11 +33,13 @@ struct ept_caps ept_capabilities(void);
 enum memory_type memory_type_of(uint64_t pa);
 
 /*
- * All take multiples of 4 KB and take effect on all of Linux's cores before they return: 0, -ENOMEM
- * or -ENOSPC.
+ * All take multiples of 4 KB. Taking away has effect on all of Linux's cores before they return: 0,
+ * -ENOMEM, -ENOSPC, or -EPERM: the range touches RAM, or what is not Linux's already. The owner, any
+ * pointer but NULL, is who can show the range again, as a whole (else -ENOENT).
  */
-int linux_mem_hide(uint64_t base, uint64_t size); /* becomes absent */
-int linux_mem_show(uint64_t base, uint64_t size); /* is Linux's again */
+int linux_mem_hide(uint64_t base, uint64_t size, const void *owner); /* becomes absent */
+int linux_mem_show(uint64_t base, uint64_t size, const void *owner); /* is Linux's again */
+/* Of a range that is hidden. */
 int linux_mem_map(uint64_t gpa, uint64_t size, uint64_t hpa, uint32_t perms);
 int linux_mem_trap(const struct mmio_region *region); /* its range is unmapped */
 void linux_mem_untrap(uint64_t base, uint64_t size);

@@ -185,9 +185,11 @@ static int move_bars(struct domain *d, const struct domain_device *dev, const st
 
 		if (!usable(b))
 			continue;
+		*why = "a memory BAR lies where RAM is, or something that is not Linux's";
+		if (linux_mem_hide(b->base, b->size, dev))
+			return -EPERM;
 		*why = "the hypervisor is out of memory";
-		if (linux_mem_hide(b->base, b->size) ||
-		    ept_map(&d->vm.ept, b->base, b->size, b->base, EPT_READ | EPT_WRITE, MEMORY_UC))
+		if (ept_map(&d->vm.ept, b->base, b->size, b->base, EPT_READ | EPT_WRITE, MEMORY_UC))
 			return -ENOMEM;
 		if (msix->cap && msix->table_bar == i &&
 		    ept_map(&d->vm.ept, b->base + first, end - first, b->base + first, EPT_READ,
@@ -276,6 +278,7 @@ int passthrough_assign(struct domain *d, uint16_t segment, uint16_t bdf, struct 
 int passthrough_release(struct domain *d, uint16_t segment, uint16_t bdf, const char **why)
 {
 	struct domain_device *dev = find(d, segment, bdf);
+	int status;
 
 	*why = "the dataplane does not have this function";
 	if (!dev)
@@ -285,8 +288,11 @@ int passthrough_release(struct domain *d, uint16_t segment, uint16_t bdf, const 
 	for (unsigned int i = 0; i < PCI_BARS; i++) {
 		if (!usable(&dev->bar[i]))
 			continue;
+		status = linux_mem_show(dev->bar[i].base, dev->bar[i].size, dev);
+		if (status == -ENOENT)
+			continue; /* it was refused */
 		ept_unmap(&d->vm.ept, dev->bar[i].base, dev->bar[i].size);
-		if (linux_mem_show(dev->bar[i].base, dev->bar[i].size))
+		if (status)
 			log_error("PCI %02x:%02x.%u: BAR %u cannot be given back", bdf >> 8,
 				  bdf >> 3 & 31, bdf & 7, i);
 	}

@@ -18,6 +18,7 @@
 
 static struct spinlock port_lock;   /* 0xcf8 and 0xcfc together */
 static struct spinlock filter_lock; /* the rules */
+static uint32_t moving;             /* a core writes to a function of the hypervisor */
 static uint32_t linux_address;      /* what Linux wrote to 0xcf8 */
 static struct pci_rule rules[RULES_MAX];
 static struct acpi_mcfg window[WINDOWS_MAX];
@@ -147,9 +148,15 @@ static void linux_write(const struct pci_access *access, uint32_t value)
 		if (rules[i].segment == access->segment && rules[i].bdf == access->bdf)
 			rule = rules[i];
 	spin_unlock(&filter_lock);
+	/* A function of the hypervisor may move in Linux's memory: one at a time, and who waits
+	 * answers the one that has the turn. */
+	while (rule.policy == PCI_VIRTUAL && __atomic_exchange_n(&moving, 1, __ATOMIC_ACQUIRE))
+		linux_mem_serve();
 	pci_filter_write(
 	    &(struct pci_filter){&rule, rule.policy != PCI_PASS, filter_read, filter_write, NULL},
 	    access, value);
+	if (rule.policy == PCI_VIRTUAL)
+		__atomic_store_n(&moving, 0, __ATOMIC_RELEASE);
 }
 
 static uint64_t window_read(struct vcpu *v, void *ctx, uint64_t offset, uint8_t size)

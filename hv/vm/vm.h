@@ -70,6 +70,7 @@ struct vcpu {
 		uint32_t pages;
 		uint64_t page[2];
 		uint64_t rflags; /* the guest's TF and IF */
+		uint64_t debugctl;
 	} step;
 	void *ones; /* the page that it goes to */
 
