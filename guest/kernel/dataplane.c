@@ -346,13 +346,16 @@ int64_t dataplane_call(struct cpu *c, uint64_t nr, uint64_t a, uint64_t b, uint6
 
 	if (!core)
 		return nr == IX_SYS_ATTACH ? -EAGAIN : -ENOSYS;
+	/* Told before the call: it returns with the first event, and a server's first client may wait
+	 * for this. */
+	if (nr == IX_SYS_RUN_IO && c->thread.attached && !ready &&
+	    !__atomic_exchange_n(&ready, true, __ATOMIC_RELAXED))
+		tell(IX_GEVENT_READY, 0);
+
 	int64_t ret = core_syscall(core, nr, a, b, d);
 
 	if (nr == IX_SYS_ATTACH && ret == 0)
 		c->thread.attached = true;
-	if (nr == IX_SYS_RUN_IO && !ready && ret >= 0 &&
-	    !__atomic_exchange_n(&ready, true, __ATOMIC_RELAXED))
-		tell(IX_GEVENT_READY, 0);
 	if (c->thread.attached)
 		process_watchdog_reset(c);
 	return ret;
