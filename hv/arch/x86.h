@@ -8,35 +8,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hv/lib/creg.h"
+
 #define BIT(n) (1ul << (n))
 
-#define CR0_PE BIT(0)
+/* Bits of control registers beyond those of creg.h. */
 #define CR0_MP BIT(1)
 #define CR0_EM BIT(2)
 #define CR0_TS BIT(3)
-#define CR0_ET BIT(4)
-#define CR0_NE BIT(5)
-#define CR0_WP BIT(16)
 #define CR0_AM BIT(18)
-#define CR0_NW BIT(29)
-#define CR0_CD BIT(30)
-#define CR0_PG BIT(31)
 
-#define CR4_PAE        BIT(5)
 #define CR4_MCE        BIT(6)
 #define CR4_PGE        BIT(7)
 #define CR4_OSFXSR     BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)
 #define CR4_UMIP       BIT(11)
-#define CR4_LA57       BIT(12)
-#define CR4_VMXE       BIT(13)
-#define CR4_SMXE       BIT(14)
-#define CR4_PCIDE      BIT(17)
 #define CR4_OSXSAVE    BIT(18)
 
 #define EFER_SCE BIT(0)
-#define EFER_LME BIT(8)
-#define EFER_LMA BIT(10)
 #define EFER_NXE BIT(11)
 
 #define RFLAGS_FIXED BIT(1)

@@ -5,6 +5,7 @@
 
 #define CR_ACCESS_MOV_TO 0
 #define CR_ACCESS_LMSW   3
+#define AR_L             BIT(13) /* of a segment's access rights: 64-bit code */
 
 void exit_cpuid(struct vcpu *v,
 		struct cpuid (*policy)(uint32_t leaf, uint32_t subleaf, uint64_t cr4))
@@ -25,7 +26,14 @@ void exit_cr_access(struct vcpu *v)
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 	unsigned int cr = q & 15, type = q >> 4 & 3, reg = q >> 8 & 15;
 	uint64_t value = reg == RSP ? vmread(VMCS_GUEST_RSP) : v->reg[reg];
-	uint64_t shadow = vmread(VMCS_CR0_SHADOW);
+	uint64_t shadow = vmread(VMCS_CR0_SHADOW), owned = vmread(VMCS_CR0_MASK);
+	struct creg_state state = {
+	    .cr0 = (vmread(VMCS_GUEST_CR0) & ~owned) | (shadow & owned),
+	    .cr3 = vmread(VMCS_GUEST_CR3),
+	    .cr4 = vmread(VMCS_GUEST_CR4) & ~vmread(VMCS_CR4_MASK), /* VMXE, SMXE: never on */
+	    .efer = vmread(VMCS_GUEST_EFER),
+	    .cs_l = vmread(VMCS_GUEST_CS_AR) & AR_L,
+	};
 
 	if (cr == 0 && type == CR_ACCESS_LMSW) {
 		/* LMSW sets the low four bits, and cannot clear PE. */
@@ -36,8 +44,7 @@ void exit_cr_access(struct vcpu *v)
 		return;
 	}
 	if (cr == 0) {
-		if ((value & CR0_PG && !(value & CR0_PE)) || value >> 32 ||
-		    (value & CR0_NW && !(value & CR0_CD))) {
+		if (!creg_cr0_ok(&state, value)) {
 			vcpu_inject_gp(v);
 			return;
 		}
