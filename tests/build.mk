@@ -20,6 +20,13 @@ $(BUILD)/test/probe.elf: $(PROBE_OBJ) tests/domains/probe.lds
 		-T tests/domains/probe.lds -o $@ $(PROBE_OBJ)
 INITRAMFS += $(BUILD)/test/probe.elf=tests/probe.elf
 
+# Messages counted and compared, against an echo service: for Linux in the machine and for the host.
+ALL += $(BUILD)/test/echo_client
+$(BUILD)/test/echo_client: $(call objs,user,tests/tools/echo_client.c)
+	@mkdir -p $(@D)
+	$(MUSL_CC) -static -s -o $@ $^
+INITRAMFS += $(BUILD)/test/echo_client=bin/echo_client
+
 # An initramfs with Debian's own network tools as well, for the tests of ixgbevf.
 NET_PROGRAMS := /usr/sbin/ethtool /usr/bin/iperf3
 ALL += $(BUILD)/linux/cloud/initrd-net.cpio
