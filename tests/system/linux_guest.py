@@ -16,8 +16,9 @@ VM = vm_class(platform)
 
 def boot(kind, cpus, script, limit):
     """Boots, follows to the power-off and returns the console's lines."""
-    iso = linux.image(f"guest-{kind}-{script}", linux.entry(kind, test=script, hv=HV))
-    with VM(f"{kind}-{cpus}-{script}", iso=iso, cpus=cpus, mem=512) as m:
+    iso = linux.image(f"guest-{kind}-{script.replace(',', '+')}", linux.entry(kind, test=script, hv=HV))
+    # The name becomes a folder's, and a comma ends a value in Bochs's configuration.
+    with VM(f"{kind}-{cpus}-{script.replace(',', '+')}", iso=iso, cpus=cpus, mem=512) as m:
         m.expect(rf"init: Linux .* {cpus} CPUs", limit=limit, fail=PANIC)
         tap.ok(True, f"{kind} kernel, {cpus} cores: userspace sees all of them")
         m.expect("init: powering off", limit=limit, fail=PANIC)
