@@ -169,6 +169,7 @@ static void ooo_insert(struct ixn *n, struct tcb *t, struct seg *s)
 	struct tcb_cold *c = tcb_cold(n, t);
 	struct ixn_rxbuf **p = &c->ooo, *prev = NULL;
 	uint32_t lo = s->seq, hi = s->seq + s->len, off = 0;
+	bool told = !(t->flags & F_ACK_NOW);
 
 	n->st.tcp_ooo++;
 	t->flags |= F_ACK_NOW; /* RFC 5681 4.2 */
@@ -214,6 +215,11 @@ static void ooo_insert(struct ixn *n, struct tcb *t, struct seg *s)
 		if (SEQ_GEQ(lo, hi))
 			return;
 	}
+	/* An ACK has room for few blocks, and the first is the latest. Usually one ACK tells of all
+	 * that a cycle has brought; but before a further block begins, what is known of the others
+	 * goes out, or the sender would take for lost what is here (RFC 2018 4). */
+	if (!told && c->ooo && !(prev && prev->seq + prev->paylen == lo))
+		tcp_send_ack(n, t);
 	struct ixn_rxbuf *b = s->buf;
 	b->pay = s->data + off;
 	b->paylen = hi - lo;
@@ -647,6 +653,6 @@ void tcp_icmp(struct ixn *n, const uint8_t *l4, uint32_t raddr, uint32_t laddr, 
 	}
 	/* MUST-56, RFC 5927 4: in synchronised states all of them are soft. */
 	c->soft_err = (int16_t)err;
-	if (t->flags & F_SOFT && t->flags & F_APP)
+	if (c->soft_errors && t->flags & F_APP)
 		conn_event(n, t, EVP_ERROR);
 }
