@@ -728,8 +728,8 @@ int ixn_setopt(struct ixn *n, ixn_conn h, enum ixn_opt opt, uint64_t v)
 		flag = F_CORK;
 		break;
 	case IXN_OPT_SOFT_ERRORS:
-		flag = F_SOFT;
-		break;
+		c->soft_errors = v;
+		return 0;
 	case IXN_OPT_QUICKACK:
 		flag = F_QUICKACK;
 		break;
@@ -795,8 +795,7 @@ int ixn_setopt(struct ixn *n, ixn_conn h, enum ixn_opt opt, uint64_t v)
 		return -IXN_EINVAL;
 	}
 	t->flags = v ? t->flags | flag : t->flags & ~flag;
-	if (flag != F_SOFT)
-		tcp_pend(n, t); /* what was held back may go now */
+	tcp_pend(n, t); /* what was held back may go now */
 	return 0;
 }
 
@@ -815,7 +814,7 @@ int ixn_getopt(struct ixn *n, ixn_conn h, enum ixn_opt opt, uint64_t *v)
 		*v = !!(t->flags & F_CORK);
 		return 0;
 	case IXN_OPT_SOFT_ERRORS:
-		*v = !!(t->flags & F_SOFT);
+		*v = c->soft_errors;
 		return 0;
 	case IXN_OPT_QUICKACK:
 		*v = !!(t->flags & F_QUICKACK);

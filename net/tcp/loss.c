@@ -129,13 +129,19 @@ uint32_t tcp_cwnd_room(const struct ixn *n, const struct tcb *t)
 	return room > 0 ? (uint32_t)room : 0;
 }
 
-/* Grows the window unless the application was the limit (RFC 9293 leaves it; RFC 7661, 9438 5.8). */
+/*
+ * Grows the window unless the application was the limit (RFC 9293 leaves it; RFC 7661, 9438 5.8).
+ * What was in flight before the ACK tells that only for the first ACK of a cycle, as nothing is
+ * sent between them; F_FULL tells it for all.
+ */
 static inline void grow(struct ixn *n, struct tcb *t, uint32_t flight, uint32_t acked)
 {
-	if (likely(flight * 2 < t->cwnd))
+	bool full = t->flags & F_FULL;
+
+	if (likely(!full && flight * 2 < t->cwnd))
 		return;
 	struct tcb_cold *c = tcb_cold(n, t);
-	if (t->cwnd >= c->ssthresh && flight + t->mss < t->cwnd)
+	if (!full && t->cwnd >= c->ssthresh && flight + t->mss < t->cwnd)
 		return;
 	cc_ops(c->cc)->ack(n, t, c, acked);
 }
@@ -300,7 +306,11 @@ static uint32_t rack_detect(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 		struct txrec *r = &n->rec[id];
 		if (r->flags & (REC_SACKED | REC_LOST))
 			continue;
-		if (!sent_after(t->rack_xmit, c->rack_end, r->xmit, r->seq + rec_seqlen(r)))
+		/* All that leaves in one cycle has one time. New data is then in the order of its
+		 * numbers, which a retransmission is not. */
+		if (r->flags & REC_RETRANS
+			? (int32_t)(t->rack_xmit - r->xmit) <= 0
+			: !sent_after(t->rack_xmit, c->rack_end, r->xmit, r->seq + rec_seqlen(r)))
 			continue;
 		int32_t left = (int32_t)(r->xmit + c->rack_rtt + wnd - now);
 		if (left <= 0)

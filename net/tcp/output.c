@@ -508,6 +508,8 @@ static inline bool send_next(struct ixn *n, struct tcb *t, uint32_t len)
 
 static void send_new(struct ixn *n, struct tcb *t)
 {
+	if (unlikely(t->flags & F_FULL))
+		t->flags &= ~F_FULL;
 	while (t->rec_send != NONE) {
 		uint32_t left = unsent_bytes(n, t), max = t->mss;
 		int32_t wnd = (int32_t)(t->snd_una + t->snd_wnd - t->snd_nxt);
@@ -529,8 +531,10 @@ static void send_new(struct ixn *n, struct tcb *t)
 		if (unlikely(len > room)) {
 			/* Whole segments only: the rest of the window is for the next ACK. */
 			len = room / t->mss * t->mss;
-			if (!len)
+			if (!len) {
+				t->flags |= F_FULL;
 				return;
+			}
 			all = false;
 		} else if (len > t->mss && !all) {
 			len = len / t->mss * t->mss;

@@ -71,7 +71,7 @@ enum {
 	F_CWR = 1u << 20,   /* to be sent with the next new data */
 	F_QUICK = 1u << 21, /* quick ACKs are left (cold.quick) */
 	F_TLP = 1u << 22,   /* rto_at is for a tail loss probe */
-	F_SOFT = 1u << 23,
+	F_FULL = 1u << 23,       /* the congestion window stopped the last output */
 	F_DEAD = 1u << 24,       /* the end was reported; freed when the cycle ends */
 	F_URG = 1u << 25,        /* urgent data announced and not yet delivered */
 	F_HALF = 1u << 26,       /* counted in its listener's half-open connections */
@@ -202,6 +202,7 @@ struct tcb_cold {
 	bool reordering;
 	bool undo;
 	bool peer_scales;
+	bool soft_errors; /* IXN_OPT_SOFT_ERRORS */
 };
 enum {
 	RECOVERY_NONE,

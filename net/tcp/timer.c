@@ -179,7 +179,7 @@ static void retransmit_timeout(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 		c->rack_end = t->snd_una;
 	if (c->backoff < 16)
 		c->backoff++;
-	if (c->backoff == n->cfg.tcp.r1_retries && t->flags & F_SOFT && t->flags & F_APP) {
+	if (c->backoff == n->cfg.tcp.r1_retries && c->soft_errors && t->flags & F_APP) {
 		c->soft_err = -IXN_ETIMEDOUT; /* SHLD-9 */
 		conn_event(n, t, EVP_ERROR);
 		c->soft_err = 0;
