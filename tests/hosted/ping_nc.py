@@ -11,10 +11,18 @@ def main():
     t = Tap()
     with hosted.scratch() as tmp, hosted.Hosted(["echo", "server"]) as app:
         with t.check("ping with every size of one packet, by steps, and up to 64 KB"):
+            # 65,507 is the most: 65,535 less the headers of IP and ICMP.
             for size in [0, 1, 2, 8, 55, 56, 57, *range(100, 1472, 97), 1471, 1472, 1473, 1480,
-                         2952, 2953, 4000, 9000, 16384, 32768, 65000]:
+                         2952, 2953, 4000, 9000, 16384, 32768, 65000, *range(65499, 65508)]:
                 out = run(f"ping -c 1 -W 3 -s {size} {IP}")
                 assert "1 received" in out, f"size {size}: {out}"
+        with t.check("the largest ping in fragments of 548 bytes, and fifty of them at once"):
+            run("ip link set ix0 mtu 576")
+            out = run(f"ping -c 1 -W 3 -s 65507 {IP}")
+            assert "1 received" in out, out
+            run("ip link set ix0 mtu 1500")
+            out = run(f"ping -q -c 50 -l 50 -W 3 -s 65507 {IP}")
+            assert "50 received" in out, out
         with t.check("a flood of pings is answered"):
             out = run(f"ping -q -f -c 2000 -s 1400 {IP}")
             assert "2000 received" in out, out
