@@ -38,6 +38,7 @@ static const char *const guest_keys[] = {
     "arp-announce",
     "watchdog",
     "watchdog-stop",
+    "idle-spin",
     "wall-clock",
     "tcp.profile",
     "tcp.congestion",

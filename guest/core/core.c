@@ -492,6 +492,45 @@ int64_t core_syscall(struct core *c, uint64_t nr, uint64_t a, uint64_t b, uint64
 	return ret;
 }
 
+/* What the application held or waited for. */
+static void forget(struct core *c)
+{
+	c->evq.n = 0;
+	c->dead_out = c->dead_held = false;
+	timers_clear(&c->timers);
+	for (uint32_t i = 0; i < c->nrxbufs; i++) {
+		if (c->rx_held[i])
+			ixn_udp_recv_done(c->net, &c->rxbuf[i]);
+		c->rx_held[i] = 0;
+	}
+	for (uint32_t i = 0; i < c->nreasm; i++) {
+		if (c->reasm_held[i])
+			ixn_udp_recv_done(c->net, c->reasm_held[i]);
+		c->reasm_held[i] = NULL;
+	}
+}
+
+uint32_t core_end(struct core *c, enum core_end how)
+{
+	uint64_t now = now_us(c);
+	uint32_t left = 0;
+	struct ixn_usage u;
+
+	core_discard(c);
+	forget(c);
+	ixn_unlisten_all(c->net);
+	if (how != CORE_DRAIN)
+		left = ixn_abort_all(c->net, how == CORE_DROP);
+	transmit(c, now);
+	receive(c, now);
+	core_discard(c);
+	if (how == CORE_DROP)
+		c->attached = false;
+	core_stats_update(c);
+	ixn_usage(c->net, &u);
+	return left + u.tx_pkts + (how == CORE_DRAIN ? u.tx_recs : 0);
+}
+
 void core_background(struct core *c)
 {
 	uint64_t now = now_us(c);

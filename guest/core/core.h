@@ -109,6 +109,19 @@ int64_t core_syscall(struct core *c, uint64_t nr, uint64_t a, uint64_t b, uint64
  */
 void core_background(struct core *c);
 
+/*
+ * The end of the application's thread on this core. Its listeners, datagram sockets, timers and events
+ * are gone at once; its connections as `how` says. One cycle of the network, to be repeated while the
+ * result, what is still to be sent or has not come back from the port, is not 0 and patience lasts. After
+ * CORE_DROP the core is as new, and another thread may attach to it.
+ */
+enum core_end {
+	CORE_DRAIN, /* what sendv took goes on being sent */
+	CORE_RESET, /* connections that are left are reset */
+	CORE_DROP,  /* those left even then are forgotten */
+};
+uint32_t core_end(struct core *c, enum core_end how);
+
 /* When the stack or a timer of the application wants a cycle at the latest; UINT64_MAX: never. */
 uint64_t core_next(const struct core *c);
 

@@ -116,6 +116,14 @@ void core_drop_outdated(struct core *c)
 	c->evq.n = kept;
 }
 
+void core_discard(struct core *c)
+{
+	for (uint32_t i = 0; i < c->evq.n; i++)
+		if (c->evq.ev[i].type == IXN_EV_UDP_RECV)
+			ixn_udp_recv_done(c->net, c->evq.ev[i].buf);
+	c->evq.n = 0;
+}
+
 uint32_t core_deliver(struct core *c, uint64_t now)
 {
 	uint32_t n = 0;

@@ -50,6 +50,7 @@ size_t timers_size(uint32_t n);
 void timers_init(struct user_timers *t, void *mem, uint32_t n);
 int64_t timers_arm(struct user_timers *t, uint64_t handle, uint64_t cookie, uint64_t expiry);
 int timers_cancel(struct user_timers *t, uint64_t handle);
+void timers_clear(struct user_timers *t); /* releases all */
 uint64_t timers_next(const struct user_timers *t); /* UINT64_MAX: none */
 /* Takes one timer that is due at `now` off the heap. */
 bool timers_pop(struct user_timers *t, uint64_t now, uint64_t *handle, uint64_t *cookie);
@@ -123,6 +124,8 @@ int64_t core_do_call(struct core *c, const struct ix_call *in, uint64_t now);
 uint32_t core_deliver(struct core *c, uint64_t now);
 /* Forgets events, waiting since a background cycle, of connections that have been ended since. */
 void core_drop_outdated(struct core *c);
+/* Gives back what the waiting events brought and drops them: there is nobody to tell. */
+void core_discard(struct core *c);
 /* stats.c */
 void core_stats_tick(struct core *c, uint64_t now);
 

@@ -137,6 +137,13 @@ int timers_cancel(struct user_timers *t, uint64_t handle)
 	return 0;
 }
 
+void timers_clear(struct user_timers *t)
+{
+	for (uint32_t id = 0; id < t->ntimers; id++)
+		if (t->timer[id].state != FREE)
+			timers_cancel(t, handle_of(t, id));
+}
+
 uint64_t timers_next(const struct user_timers *t)
 {
 	return t->nheap ? t->timer[t->heap[0]].expiry : UINT64_MAX;

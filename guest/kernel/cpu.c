@@ -44,11 +44,8 @@ void cpu_detect(void)
 	    .fsgsbase = seven.b & 1,
 	    .x2apic = one.c >> 21 & 1,
 	    .tsc_deadline = one.c >> 24 & 1,
-	    .mwait = one.c >> 3 & 1,
 	    .rdrand = one.c >> 30 & 1,
 	};
-	if (cpuid(0x80000000, 0).a >= 0x80000001)
-		cpu_features.rdtscp = cpuid(0x80000001, 0).d >> 27 & 1;
 	smap_on = cpu_features.smap;
 
 	for (unsigned v = 0; v < 256; v++) {

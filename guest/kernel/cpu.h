@@ -103,7 +103,7 @@ static inline struct cpu *cpu_of(unsigned index)
 
 /* What the processor offers, of what we use; the same on every core. */
 struct cpu_features {
-	bool smep, smap, umip, fsgsbase, x2apic, tsc_deadline, mwait, rdrand, rdtscp;
+	bool smep, smap, umip, fsgsbase, x2apic, tsc_deadline, rdrand;
 };
 extern struct cpu_features cpu_features;
 extern unsigned ncpus; /* cores of the domain */

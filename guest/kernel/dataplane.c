@@ -19,16 +19,20 @@
 #define NIC_START_US 3000000
 #define SLEEP_US     50     /* longest sleep of a core whose NIC cannot wake it */
 #define CONTROL_US   50000  /* the NIC wants to be looked after */
-#define DRAIN_US     200000 /* how long a drain may take */
+#define DRAIN_US     200000 /* the end of an application: how long its last words may take */
+#define RESET_US     100000 /* and the resets of the connections that it has not closed */
 #define MSI_ADDRESS  0xfee00000
 #define WATCHDOG_US  10000
+#define SPIN_US      50 /* how long a core looks for packets before it sleeps */
 
 /* One core's part; what another core reads is not in it. */
 struct plane {
 	struct core *core; /* NULL: this CPU core has no queue */
 	struct port port;
-	bool irq;   /* the NIC can wake this core */
-	bool armed; /* and has been asked to */
+	bool irq;            /* the NIC can wake this core */
+	bool armed;          /* and has been asked to */
+	uint64_t idle_since; /* microseconds; 0: not since the last run_io() */
+	bool over;           /* the application has ended, and nothing of it is left here; atomic */
 };
 
 static struct plane planes[MAX_CPUS];
@@ -79,8 +83,10 @@ static void *user(void *ctx, uint64_t addr, uint64_t len, bool write, uint64_t *
 	return p;
 }
 
+static uint64_t watchdog_us = WATCHDOG_US, watchdog_stop_us, wall_us, spin_us = SPIN_US;
+
 /*
- * Nothing to do before `until`. A NIC that can wake the core is asked to, and looked at once more before
+ * Nothing to do before `until`. First a while of looking again, as much is answered soon. Then sleep: a NIC that can wake the core is asked to, and looked at once more before
  * the core sleeps; for one that cannot, sleeps are short.
  */
 static bool idle(void *ctx, uint64_t until)
@@ -90,7 +96,9 @@ static bool idle(void *ctx, uint64_t until)
 	const struct spread *s = pl->port.spread;
 	uint64_t now = now_us(NULL);
 
-	if (!config.idle_sleep) {
+	if (pl->idle_since == 0)
+		pl->idle_since = now;
+	if (!config.idle_sleep || now - pl->idle_since < spin_us) {
 		process_check();
 		cpu_pause();
 		return true;
@@ -117,8 +125,6 @@ static bool idle(void *ctx, uint64_t until)
 
 /* ---- set-up ---- */
 
-static uint64_t watchdog_us = WATCHDOG_US, watchdog_stop_us, wall_us;
-
 static int own_key(void *ctx, const char *key, const char *value)
 {
 	(void)ctx;
@@ -126,6 +132,8 @@ static int own_key(void *ctx, const char *key, const char *value)
 		return core_parse_usec(&watchdog_us, value);
 	if (strcmp(key, "watchdog-stop") == 0)
 		return core_parse_usec(&watchdog_stop_us, value);
+	if (strcmp(key, "idle-spin") == 0)
+		return core_parse_usec(&spin_us, value);
 	if (strcmp(key, "wall-clock") == 0)
 		return core_parse_usec(&wall_us, value);
 	return -1;
@@ -352,6 +360,7 @@ int64_t dataplane_call(struct cpu *c, uint64_t nr, uint64_t a, uint64_t b, uint6
 	    !__atomic_exchange_n(&ready, true, __ATOMIC_RELAXED))
 		tell(IX_GEVENT_READY, 0);
 
+	planes[c->index].idle_since = 0;
 	int64_t ret = core_syscall(core, nr, a, b, d);
 
 	if (nr == IX_SYS_ATTACH && ret == 0)
@@ -376,17 +385,40 @@ void dataplane_say_stats(void)
 				    stats_area->core[i].value[k]);
 }
 
-void dataplane_drain(struct cpu *c)
+static void end_stage(struct core *core, enum core_end how, uint64_t us)
 {
-	struct core *core = planes[c->index].core;
-	uint64_t end = now_us(NULL) + DRAIN_US;
-	struct ixn_usage usage;
+	uint64_t end = now_us(NULL) + us;
 
-	if (!core)
+	while (core_end(core, how) && now_us(NULL) < end)
+		cpu_pause();
+}
+
+static bool all_over(void)
+{
+	for (unsigned i = 0; i < nplanes; i++)
+		if (!__atomic_load_n(&planes[i].over, __ATOMIC_ACQUIRE))
+			return false;
+	return true;
+}
+
+void dataplane_end(struct cpu *c, bool last)
+{
+	struct plane *pl = &planes[c->index];
+
+	if (!pl->core)
 		return;
-	do {
-		core_background(core);
-		ixn_usage(core_net(core), &usage);
-	} while (usage.tx_recs && now_us(NULL) < end);
-	core_stats_update(core);
+	if (c->thread.attached) {
+		end_stage(pl->core, CORE_DRAIN, DRAIN_US);
+		end_stage(pl->core, CORE_RESET, RESET_US);
+		core_end(pl->core, CORE_DROP);
+		c->thread.attached = false;
+	}
+	if (!last)
+		return;
+	__atomic_store_n(&pl->over, true, __ATOMIC_RELEASE);
+	/* Cores without a queue send through this one. */
+	uint64_t end = now_us(NULL) + DRAIN_US + RESET_US;
+
+	while (pl->port.npeers && !all_over() && now_us(NULL) < end)
+		core_background(pl->core);
 }

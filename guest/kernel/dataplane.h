@@ -28,7 +28,10 @@ bool dataplane_active(const struct cpu *c);
 /* Counters of all cores that are not zero, on the console; for test boots. */
 void dataplane_say_stats(void);
 
-/* The application has ended: lets what it had sent go out, for a while. */
-void dataplane_drain(struct cpu *c);
+/*
+ * The thread on this core has ended. What it had sent goes out, then the connections that it has not closed are
+ * reset; all that takes a while at most. last: so has the application, and this core comes to rest.
+ */
+void dataplane_end(struct cpu *c, bool last);
 
 #endif

@@ -23,7 +23,7 @@
 #define CLONE_CHILD_SETTID   0x1000000
 #define CLONE_THREAD         0x10000
 
-#define PARK_MS       500     /* how long the last words wait for the other cores */
+#define PARK_MS       1000    /* how long the last words wait for the other cores */
 #define BACKGROUND_NS 1000000 /* how often the network runs while a thread computes too long */
 #define WAIT_NS       50000   /* and while it waits for something else */
 
@@ -53,7 +53,7 @@ static _Noreturn void park(void)
 	struct cpu *c = this_cpu();
 
 	c->thread.state = THREAD_NONE;
-	dataplane_drain(c);
+	dataplane_end(c, true);
 	__atomic_store_n(&c->parked, 1, __ATOMIC_RELEASE);
 	for (;;)
 		__asm__ volatile("cli; hlt");
@@ -89,6 +89,7 @@ void process_wait_bare(const int *word, int value, uint64_t until)
 void process_wait(const int *word, int value, uint64_t until)
 {
 	struct cpu *c = this_cpu();
+	uint64_t start = rdtsc();
 
 	dataplane_background(c);
 	if (dataplane_active(c)) {
@@ -97,6 +98,7 @@ void process_wait(const int *word, int value, uint64_t until)
 		until = soon < until ? soon : until;
 	}
 	process_wait_bare(word, value, until);
+	c->user_since += rdtsc() - start; /* a wait is no computing */
 }
 
 void process_notify(void)
@@ -185,6 +187,7 @@ void process_thread_exit(int status)
 
 	if (process_ended())
 		park();
+	dataplane_end(c, false);
 	/* First the core is free, then it is said: who has joined this thread can start another one. */
 	__atomic_store_n(&c->thread.state, THREAD_NONE, __ATOMIC_RELEASE);
 	if (clear && clear % 4 == 0 && put_user(clear, zero) == 0)
@@ -218,7 +221,7 @@ static _Noreturn void end(uint64_t event, int status)
 	for (unsigned i = 0; i < ncpus; i++)
 		if (cpu_of(i) != self)
 			apic_kick(cpu_of(i));
-	dataplane_drain(self);
+	dataplane_end(self, true);
 	uint64_t until = rdtsc() + tsc_khz * PARK_MS;
 
 	for (unsigned i = 0; i < ncpus; i++)
@@ -250,10 +253,15 @@ void process_kill(int signal)
 
 void process_user_return(struct regs *r)
 {
+	struct cpu *c = this_cpu();
+
 	(void)r;
 	if (process_ended())
 		park();
-	uvm_sync(this_cpu());
+	uvm_sync(c);
+	/* As a rule it is set, for some earlier call's limit, and only moved when it fires. */
+	if (c->timer == 0 && c->thread.attached && report_tsc)
+		timer_by(c, c->user_since + report_tsc);
 }
 
 /* ---- time limits ---- */
@@ -271,9 +279,6 @@ void process_watchdog_reset(struct cpu *c)
 		c->unresponsive = false;
 		say("core %u: the application responds again", c->index);
 	}
-	/* As a rule the timer is set already, for some earlier call's limit, and only moved when it fires. */
-	if (report_tsc)
-		timer_by(c, c->user_since + report_tsc);
 }
 
 void process_tick(struct cpu *c, const struct regs *r)

@@ -323,6 +323,7 @@ void icmp_time_exceeded(struct ixn *n, const struct rxinfo *r, uint8_t code);
 /* ---- udp.c */
 void udp_rx(struct ixn *n, struct rxinfo *r);
 void udp_events(struct ixn *n);
+void udp_unbind_all(struct ixn *n);
 void udp_icmp(struct ixn *n, const uint8_t *l4, uint32_t raddr, uint32_t laddr, int err);
 
 /* An address of the interface: false if it is neither IPv4 nor, where that is allowed, "any" (0). */

@@ -167,18 +167,31 @@ int ixn_udp_bind(struct ixn *n, struct ixn_addr addr, uint16_t port, uint64_t co
 	return 0;
 }
 
+static void unbind(struct ixn *n, struct udp_bind *u)
+{
+	uint32_t i = (uint32_t)(u - n->udp), *p = &n->udp_hash[port_slot(u->port)];
+
+	while (*p != i)
+		p = &n->udp[*p].next;
+	*p = u->next;
+	u->used = false;
+}
+
 int ixn_udp_unbind(struct ixn *n, ixn_udp h)
 {
 	struct udp_bind *u = from_handle(n, h);
 
 	if (!u)
 		return -IXN_EBADF;
-	uint32_t i = (uint32_t)(u - n->udp), *p = &n->udp_hash[port_slot(u->port)];
-	while (*p != i)
-		p = &n->udp[*p].next;
-	*p = u->next;
-	u->used = false;
+	unbind(n, u);
 	return 0;
+}
+
+void udp_unbind_all(struct ixn *n)
+{
+	for (uint32_t i = 0; i < n->cfg.max_udp; i++)
+		if (n->udp[i].used)
+			unbind(n, &n->udp[i]);
 }
 
 int ixn_udp_name(struct ixn *n, ixn_udp h, struct ixn_addr *addr, uint16_t *port)

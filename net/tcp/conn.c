@@ -637,6 +637,35 @@ int ixn_abort(struct ixn *n, ixn_conn h)
 	return 0;
 }
 
+void ixn_unlisten_all(struct ixn *n)
+{
+	for (uint32_t i = 0; i < n->cfg.max_listeners; i++)
+		if (n->listener[i].used)
+			listen_end(n, i);
+	udp_unbind_all(n);
+}
+
+uint32_t ixn_abort_all(struct ixn *n, bool silent)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < n->cfg.max_conns; i++) {
+		struct tcb *t = &n->tcb[i];
+
+		if (t->state == IXN_CLOSED || t->flags & F_DEAD)
+			continue;
+		if (!silent && n->tx_free_count == 0) {
+			left++;
+			continue;
+		}
+		if (!silent && t->state != IXN_TIME_WAIT)
+			tcp_send_rst(n, t);
+		conn_end(n, t, 0, false);
+		t->flags &= ~F_APP;
+	}
+	return left;
+}
+
 /* ---- information */
 
 int ixn_tuple(struct ixn *n, ixn_conn h, struct ixn_tuple *out)

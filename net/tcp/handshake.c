@@ -88,13 +88,10 @@ int ixn_listen(struct ixn *n, struct ixn_addr addr, uint16_t port, uint32_t back
 	return 0;
 }
 
-int ixn_unlisten(struct ixn *n, ixn_listener h)
+void listen_end(struct ixn *n, uint32_t i)
 {
-	uint32_t i = (uint32_t)h - 1;
-
-	if (i >= n->cfg.max_listeners || !n->listener[i].used || n->listener[i].gen != h >> 32)
-		return -IXN_EBADF;
 	struct listener *l = &n->listener[i];
+
 	if (l->half + l->ready) {
 		for (uint32_t k = 0; k < n->cfg.max_conns; k++) {
 			struct tcb *t = &n->tcb[k];
@@ -110,6 +107,15 @@ int ixn_unlisten(struct ixn *n, ixn_listener h)
 		p = &n->listener[*p].next;
 	*p = l->next;
 	l->used = false;
+}
+
+int ixn_unlisten(struct ixn *n, ixn_listener h)
+{
+	uint32_t i = (uint32_t)h - 1;
+
+	if (i >= n->cfg.max_listeners || !n->listener[i].used || n->listener[i].gen != h >> 32)
+		return -IXN_EBADF;
+	listen_end(n, i);
 	return 0;
 }
 

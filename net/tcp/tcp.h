@@ -345,6 +345,7 @@ uint32_t tcp_ts_offset(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint
 		       uint16_t lport);
 uint32_t tcp_our_mss(const struct ixn *n);
 void listen_leave(struct ixn *n, struct tcb *t);
+void listen_end(struct ixn *n, uint32_t i);
 
 /* ---- conn.c: creation, events, death */
 struct tcb *conn_new(struct ixn *n, uint32_t raddr, uint8_t laddr, uint16_t rport, uint16_t lport,

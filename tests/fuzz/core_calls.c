@@ -19,6 +19,7 @@
 #include "guest/core/core.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 #define PAGE    4096u
 #define PAGES   16u
@@ -29,8 +30,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Each page is a block of its own. */
 static uint8_t *page[PAGES];
 
+/* What the run has done, said at its end. */
+static unsigned long nbatches, ncalls, ntaken;
+
 struct input {
 	const uint8_t *p, *end;
+};
+
+/* A connection of the peer, in the list of all. */
+struct peer_conn {
+	struct ixev_ctx ctx;
+	struct peer_conn *next, **link;
 };
 
 struct app {
@@ -46,6 +56,7 @@ struct app {
 	uint32_t nheld;
 	struct ixhost *peer;
 	struct ixev *peer_base;
+	struct peer_conn *conns;
 	struct ixn_rxbuf *queue[RXBUFS]; /* frames from the peer */
 	uint32_t nqueue;
 };
@@ -146,7 +157,12 @@ static void peer_event(struct ixev_ctx *ctx, unsigned int events)
 
 static void peer_release(struct ixev_ctx *ctx)
 {
-	free(ctx);
+	struct peer_conn *x = (struct peer_conn *)ctx;
+
+	*x->link = x->next;
+	if (x->next)
+		x->next->link = x->link;
+	free(x);
 }
 
 static void peer_dialed(struct ixev_ctx *ctx, int err)
@@ -157,13 +173,28 @@ static void peer_dialed(struct ixev_ctx *ctx, int err)
 
 static const struct ixev_ops peer_ops = {peer_event, peer_dialed, peer_release};
 
+static struct ixev_ctx *peer_new(struct ixev *base, struct peer_conn **list)
+{
+	struct peer_conn *x = malloc(sizeof(*x));
+
+	x->next = *list;
+	x->link = list;
+	if (x->next)
+		x->next->link = &x->next;
+	*list = x;
+	ixev_init(base, &x->ctx, &peer_ops);
+	return &x->ctx;
+}
+
+struct peer_listener {
+	struct ixev_listener l;
+	struct peer_conn **list;
+};
+
 static struct ixev_ctx *peer_accept(struct ixev_listener *l, const struct ix_tuple *tuple)
 {
-	struct ixev_ctx *x = malloc(sizeof(*x));
-
 	(void)tuple;
-	ixev_init(l->base, x, &peer_ops);
-	return x;
+	return peer_new(l->base, ((struct peer_listener *)l)->list);
 }
 
 static void peer_dgram(struct ixev_udp *u, const struct ixev_dgram *d)
@@ -171,7 +202,7 @@ static void peer_dgram(struct ixev_udp *u, const struct ixev_dgram *d)
 	ixev_udp_send(u, &d->remote, d->remote_port, d->data, d->len);
 }
 
-static struct ixev_listener peer_listener = {.accept = peer_accept};
+static struct peer_listener peer_listener = {.l.accept = peer_accept};
 static struct ixev_udp peer_udp = {.recv = peer_dgram};
 
 static const struct ix_ip app_ip = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1}};
@@ -184,10 +215,9 @@ static void peer_acts(struct app *a, uint8_t what)
 
 	ixhost_bind(a->peer);
 	if (what & 1) {
-		x = malloc(sizeof(*x));
-		ixev_init(a->peer_base, x, &peer_ops);
+		x = peer_new(a->peer_base, &a->conns);
 		if (ixev_connect(x, &app_ip, 80) < 0)
-			free(x);
+			peer_release(x);
 	}
 	if (what & 2)
 		ixev_udp_send(&peer_udp, &app_ip, 53, "datagram", 8);
@@ -250,8 +280,9 @@ static void start(struct app *a)
 	a->peer = ixhost_new(&o, NULL);
 	check(a->peer != NULL, "no peer");
 	ixhost_bind(a->peer);
+	peer_listener.list = &a->conns;
 	check(ixev_open(&a->peer_base, NULL) == 0 &&
-		  ixev_listen(a->peer_base, &peer_listener, &ix_ip_any, 7, 0) == 0 &&
+		  ixev_listen(a->peer_base, &peer_listener.l, &ix_ip_any, 7, 0) == 0 &&
 		  ixev_udp_bind(a->peer_base, &peer_udp, &ix_ip_any, 7) == 0,
 	      "peer cannot serve");
 }
@@ -261,6 +292,8 @@ static void stop(struct app *a)
 	ixhost_bind(a->peer);
 	ixev_shut(a->peer_base);
 	ixhost_free(a->peer);
+	while (a->conns)
+		peer_release(&a->conns->ctx);
 	free(a->mem);
 	free(a->shared_block);
 }
@@ -306,6 +339,8 @@ static void look_at_results(struct app *a, uint64_t calls, uint64_t n)
 
 		if (!c)
 			return;
+		ncalls++;
+		ntaken += c->ret >= 0;
 		/* Datagrams given back are no longer held. */
 		if (c->op == IX_CALL_UDP_RECV_DONE && c->ret == 0)
 			for (uint32_t k = 0; k < a->nheld; k++)
@@ -437,6 +472,7 @@ static void batch(struct app *a, struct input *in)
 	uint32_t n = how % 32;
 	int64_t ret;
 
+	nbatches++;
 	fill_iov(in);
 	for (uint32_t i = 0; i < n; i++)
 		one_call(a, &calls[i], in);
@@ -519,6 +555,45 @@ static void give_back(struct app *a)
 	check(!u.tx_recs, "a reference to application memory is left");
 }
 
+static void say_count(void)
+{
+	printf("core_calls: %lu batches, %lu calls, %lu of them taken\n", nbatches, ncalls, ntaken);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	return atexit(say_count);
+}
+
+/* The application ends, whatever it has left; then another one finds the core as new. */
+static void end(struct app *a)
+{
+	struct ixn_usage u;
+
+	core_end(a->core, CORE_DRAIN);
+	for (int i = 0; i < 3; i++) {
+		peer_round(a);
+		core_end(a->core, CORE_RESET);
+		a->now += 200;
+	}
+	core_end(a->core, CORE_DROP);
+	/* Datagrams of which fragments are missing have their time. */
+	a->now += 100000000;
+	core_end(a->core, CORE_DROP);
+	ixn_usage(core_net(a->core), &u);
+	check(!u.conns && !u.tx_recs, "a connection has outlived its application");
+	check(!u.reasm, "a datagram has outlived its application");
+	attach(a);
+	check(core_syscall(a->core, IX_SYS_RUN_IO, 0, 0, 0) == 0, "events for nobody");
+	/* The peer's datagrams, too, go their way. */
+	for (int i = 0; i < 8; i++) {
+		a->now += 1000000;
+		cycle(a, 0, 0);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
@@ -529,15 +604,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memset(page[i], (int)i, PAGE);
 	}
 	start(&a);
-	if (take(&in, 1) & 0xf) /* else: calls before attach */
+	uint8_t how = (uint8_t)take(&in, 1);
+	bool quits = how & 0x10; /* without giving anything back */
+
+	if (how & 0xf) /* else: calls before attach */
 		attach(&a);
 	while (in.p < in.end && a.events)
 		one_step(&a, &in);
 	while (in.p < in.end)
 		core_syscall(a.core, IX_SYS_BASE + take(&in, 1) % 5, any_pointer(&in), take(&in, 1),
 			     0);
-	if (a.events)
+	if (a.events && !quits)
 		give_back(&a);
+	end(&a);
 	stop(&a);
 	for (uint32_t i = 0; i < PAGES; i++)
 		free(page[i]);

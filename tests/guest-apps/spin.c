@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * An echo server that computes too long: a message "spin N" is answered after N milliseconds in an endless
- * loop, as a buggy application would spend them. Argument "now": spins for ever after the first run_io().
+ * loop, as a buggy application would spend them. Argument "now": spins for ever after the first run_io(); "slept": sleeps before.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,9 +59,15 @@ static struct ixev_ctx *accept_one(struct ixev_listener *l, const struct ix_tupl
 	return ctx;
 }
 
+static bool sleeps;
+
 static void never_return(struct ixev_timer *t)
 {
+	const struct timespec pause = {.tv_nsec = 30000000};
+
 	(void)t;
+	if (sleeps)
+		nanosleep(&pause, NULL);
 	for (;;)
 		;
 }
@@ -78,7 +85,8 @@ int main(int argc, char **argv)
 		printf("spin: %s\n", strerror(-err));
 		return 1;
 	}
-	if (argc > 1 && !strcmp(argv[1], "now")) {
+	if (argc > 1) {
+		sleeps = !strcmp(argv[1], "slept");
 		ixev_timer_init(&timer, never_return);
 		ixev_timer_add(base, &timer, 1000);
 	}

@@ -157,13 +157,61 @@ with guestqemu.server(f"{guestqemu.APPS}/unmap") as g:
         tap.ok(g.expect("invariants hold", 20), "invariants hold at the end")
         tap.ok(any(x and "tcp_retrans" in x for x in g.lines), "there were retransmissions")
 
+ENDS = """
+import socket, sys, time
+def connect():
+    while True:                          # flows of the core that does not serve are refused
+        try:
+            return socket.create_connection((HOST, 7), timeout=30)
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+def reset(s):
+    try:
+        return s.recv(100)
+    except ConnectionResetError:
+        return "reset"
+def pair():
+    a, b = connect(), connect()
+    for s in a, b:                       # accepted, not only known to the kernel
+        s.sendall(b"hello")
+        print("echo", s.recv(100) == b"hello")
+    return a, b
+a, b = pair()
+if sys.argv[1] == "thread":
+    a.sendall(b"thread")
+    print("left", reset(a) == reset(b) == "reset")
+    a, b = pair()
+    print("taken over", True)
+a.sendall(b"crash" if sys.argv[1] == "crash" else b"exit")
+if sys.argv[1] != "crash":
+    print("bye", a.recv(100) == b"bye")
+print("gone", reset(a) == reset(b) == "reset")
+"""
+
+# What the application has not closed is reset when it ends, or its thread.
+for how, cores, args in (("exit", 1, ()), ("crash", 1, ()), ("thread", 2, ("threads",))):
+    with guestqemu.server(f"{guestqemu.APPS}/ends", args=args, cores=cores) as g:
+        if not tap.ok(g.expect("serving"), f"{how}: serves"):
+            continue
+        r = g.client(ENDS, how)
+        if how == "thread":
+            says(r, "left", "connections of a thread that has ended are reset")
+            says(r, "taken over", "another thread attaches to the core and serves")
+        if how != "crash":
+            says(r, "bye", f"{how}: what was sent before the end arrives")
+        says(r, "gone", f"{how}: connections that were open are reset")
+        tap.ok(g.expect("invariants hold", 20), f"{how}: invariants hold")
+
 # Time is instructions here, so that the limit can be held against the clock.
-r = guestqemu.run(f"{guestqemu.APPS}/spin", args=("now",), memory=256, mem=("0x1000000,0xc000000",),
-                  config=guestqemu.CONFIG + "watchdog-stop = 200ms\n", devices=("8086:100e",),
-                  extra=("-device", "e1000", "-icount", "shift=1"))
-m = re.search(r"unresponsive: (\d+) us", r.text)
-tap.ok(m and 10000 <= int(m.group(1)) <= 11000, "unresponsive after 10 to 11 ms of its time")
-m = re.search(r"stopped: (\d+) us", r.text)
-tap.ok(m and 200000 <= int(m.group(1)) <= 202000 and r.has("application ended: signal 9"),
-       "stopped after the second limit")
+for how, name in (("now", ""), ("slept", "after a sleep of 30 ms: ")):
+    r = guestqemu.run(f"{guestqemu.APPS}/spin", args=(how,), memory=256,
+                      mem=("0x1000000,0xc000000",), devices=("8086:100e",),
+                      config=guestqemu.CONFIG + "watchdog-stop = 200ms\n",
+                      extra=("-device", "e1000", "-icount", "shift=1"))
+    m = re.search(r"unresponsive: (\d+) us", r.text)
+    tap.ok(m and 10000 <= int(m.group(1)) <= 11000,
+           f"{name}unresponsive after 10 to 11 ms of its time")
+    m = re.search(r"stopped: (\d+) us", r.text)
+    tap.ok(m and 200000 <= int(m.group(1)) <= 202000 and r.has("application ended: signal 9"),
+           f"{name}stopped after the second limit")
 tap.done()

@@ -414,6 +414,11 @@ int ixn_close(struct ixn *n, ixn_conn c);
 int ixn_shutdown_write(struct ixn *n, ixn_conn c);
 /* RST; the handle, its memory references and buffers are gone on return. */
 int ixn_abort(struct ixn *n, ixn_conn c);
+/* The application is gone. Ends all listeners, and with them what knocked, and datagram bindings. */
+void ixn_unlisten_all(struct ixn *n);
+/* Aborts all connections, or all for which there is a header buffer to tell the peer; silent: none is told.
+ * Returns how many are left, for the next cycle. Events still come of those that had ended before. */
+uint32_t ixn_abort_all(struct ixn *n, bool silent);
 
 enum ixn_opt {
 	IXN_OPT_NODELAY = 1,
