@@ -39,6 +39,7 @@ static const char *const guest_keys[] = {
     "watchdog",
     "watchdog-stop",
     "idle-spin",
+    "self-check",
     "wall-clock",
     "tcp.profile",
     "tcp.congestion",

@@ -67,18 +67,67 @@ static int join(struct ix_load_bytes *out, const char *first, const struct conf_
 	return 0;
 }
 
-/* Adds one HOST=PATH to the archive, growing it. */
-static int add_file(char **archive, size_t *used, size_t *room, const char *pair, char why[256])
+/* The archive that the dataplane gets as its files. */
+struct archive {
+	char *data;
+	size_t used, room;
+};
+
+/* data NULL: a directory. */
+static int add(struct archive *a, const char *name, const void *data, uint64_t size)
 {
+	size_t room = a->used + size + strlen(name) + 1024; /* header, padding, trailer */
+	char *grown = room > a->room ? realloc(a->data, room) : a->data;
+
+	if (!grown)
+		return -ENOMEM;
+	a->data = grown;
+	if (room > a->room)
+		a->room = room;
+	return ix_cpio_add(a->data, a->room, &a->used, name, data, size);
+}
+
+/* PATH of HOST=PATH, without the root directory. */
+static const char *inside_of(const char *pair)
+{
+	const char *inside = strchr(pair, '=') + 1;
+
+	while (*inside == '/')
+		inside++;
+	return inside;
+}
+
+/* The directories above file i, as far as files before it have not brought them along. */
+static int add_directories(struct archive *a, const struct conf_words *files, unsigned int i)
+{
+	const char *path = inside_of(files->word[i]);
+	int err = 0;
+
+	for (const char *end = strchr(path, '/'); end && !err; end = strchr(end + 1, '/')) {
+		size_t n = (size_t)(end - path);
+		unsigned int k = 0;
+		char *name;
+
+		while (k < i && strncmp(inside_of(files->word[k]), path, n + 1) != 0)
+			k++;
+		if (k < i)
+			continue;
+		name = strndup(path, n);
+		err = name ? add(a, name, NULL, 0) : -ENOMEM;
+		free(name);
+	}
+	return err;
+}
+
+static int add_file(struct archive *a, const struct conf_words *files, unsigned int i,
+		    char why[256])
+{
+	const char *pair = files->word[i], *inside = inside_of(pair);
 	struct ix_load_bytes file;
-	const char *inside = strchr(pair, '=');
 	char host[4096];
-	char *grown;
 	int err;
 
-	snprintf(host, sizeof(host), "%.*s", (int)(inside - pair), pair);
-	for (inside++; *inside == '/'; inside++)
-		;
+	snprintf(host, sizeof(host), "%.*s", (int)(strchr(pair, '=') - pair), pair);
 	if (!*inside) {
 		snprintf(why, 256, "file = %.180s: say what it is called in the dataplane", pair);
 		return -EINVAL;
@@ -86,14 +135,9 @@ static int add_file(char **archive, size_t *used, size_t *room, const char *pair
 	err = read_whole(&file, host, why);
 	if (err)
 		return err;
-	grown = realloc(*archive, *room + file.size + strlen(inside) + 1024);
-	if (grown) {
-		*archive = grown;
-		*room += file.size + strlen(inside) + 1024;
-		err = ix_cpio_add(*archive, *room, used, inside, file.data, file.size);
-	} else {
-		err = -ENOMEM;
-	}
+	err = add_directories(a, files, i);
+	if (!err)
+		err = add(a, inside, file.data, file.size);
 	free((void *)file.data);
 	if (err)
 		snprintf(why, 256, "file = %.180s: %s", pair, strerror(-err));
@@ -102,23 +146,19 @@ static int add_file(char **archive, size_t *used, size_t *room, const char *pair
 
 static int archive_files(struct ix_load_bytes *out, const struct conf_words *files, char why[256])
 {
-	size_t used = 0, room = 1024;
-	char *archive;
+	struct archive a = {0};
 	int err = 0;
 
 	if (!files->count)
 		return 0;
-	archive = malloc(room);
-	if (!archive)
-		return -ENOMEM;
 	for (unsigned int i = 0; i < files->count && !err; i++)
-		err = add_file(&archive, &used, &room, files->word[i], why);
+		err = add_file(&a, files, i, why);
 	if (!err)
-		err = ix_cpio_add(archive, room, &used, NULL, NULL, 0);
+		err = ix_cpio_add(a.data, a.room, &a.used, NULL, NULL, 0);
 	if (err)
-		free(archive);
+		free(a.data);
 	else
-		*out = (struct ix_load_bytes){archive, used};
+		*out = (struct ix_load_bytes){a.data, a.used};
 	return err;
 }
 

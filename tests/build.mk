@@ -33,3 +33,14 @@ ALL += $(BUILD)/linux/cloud/initrd-net.cpio
 $(BUILD)/linux/%/initrd-net.cpio: $(BUILD)/linux/%/initrd.cpio | $(DEPS)
 	scripts/mkinitramfs -o $@ --tree $(BUILD)/linux/$*/root $(addprefix --add ,$(INITRAMFS)) \
 		$(addprefix --program ,$(NET_PROGRAMS))
+
+# The guest kernel's applications once more, as anybody links a program with musl, for dataplanes
+# beside Linux (tests/linux/guests.sh).
+GUEST_PLAIN := $(foreach a,basics ends hello hostile threads,$(BUILD)/test/plain/$(a))
+ALL += $(GUEST_PLAIN)
+$(BUILD)/test/plain/%: tests/guest-apps/%.c $(wildcard tests/guest-apps/*.h userlib/include/ix/*.h) \
+		$(BUILD)/userlib/libix.a | $(DEPS)
+	@mkdir -p $(@D)
+	$(MUSL_CC) -static -O2 -s -std=gnu17 -D_GNU_SOURCE $(WARN) $(REPRO) -Iuserlib/include -o $@ $< \
+		$(BUILD)/userlib/libix.a
+INITRAMFS += $(foreach a,$(GUEST_PLAIN),$(a)=apps/test/$(notdir $(a)))

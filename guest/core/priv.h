@@ -50,7 +50,7 @@ size_t timers_size(uint32_t n);
 void timers_init(struct user_timers *t, void *mem, uint32_t n);
 int64_t timers_arm(struct user_timers *t, uint64_t handle, uint64_t cookie, uint64_t expiry);
 int timers_cancel(struct user_timers *t, uint64_t handle);
-void timers_clear(struct user_timers *t); /* releases all */
+void timers_clear(struct user_timers *t);          /* releases all */
 uint64_t timers_next(const struct user_timers *t); /* UINT64_MAX: none */
 /* Takes one timer that is due at `now` off the heap. */
 bool timers_pop(struct user_timers *t, uint64_t now, uint64_t *handle, uint64_t *cookie);

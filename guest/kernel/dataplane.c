@@ -83,6 +83,7 @@ static void *user(void *ctx, uint64_t addr, uint64_t len, bool write, uint64_t *
 	return p;
 }
 
+static bool self_check;
 static uint64_t watchdog_us = WATCHDOG_US, watchdog_stop_us, wall_us, spin_us = SPIN_US;
 
 /*
@@ -136,6 +137,10 @@ static int own_key(void *ctx, const char *key, const char *value)
 		return core_parse_usec(&spin_us, value);
 	if (strcmp(key, "wall-clock") == 0)
 		return core_parse_usec(&wall_us, value);
+	if (strcmp(key, "self-check") == 0) {
+		self_check = strcmp(value, "on") == 0;
+		return self_check || strcmp(value, "off") == 0 ? 0 : -EINVAL;
+	}
 	return -1;
 }
 
@@ -150,6 +155,7 @@ static void configure(const struct ix_bootinfo *bi)
 		refuse("configuration, line %u: %s", err.line, err.what);
 	clock_set_wall(wall_us * 1000);
 	process_set_limits(watchdog_us, watchdog_stop_us);
+	process_set_self_check(self_check || is_bare());
 }
 
 static struct ix_nic *start_nic(const struct ix_bootinfo *bi, unsigned nqueues)

@@ -33,6 +33,8 @@ static int ended; /* atomic: 1 from when the application is over */
 static int next_tid = 2;
 static uint64_t report_tsc, stop_tsc; /* watchdog; 0: none */
 
+static bool self_check;
+
 bool process_ended(void)
 {
 	return __atomic_load_n(&ended, __ATOMIC_ACQUIRE);
@@ -228,7 +230,7 @@ static _Noreturn void end(uint64_t event, int status)
 		while (cpu_of(i) != self && rdtsc() < until &&
 		       !__atomic_load_n(&cpu_of(i)->parked, __ATOMIC_ACQUIRE))
 			cpu_pause();
-	if (is_bare()) {
+	if (self_check) {
 		say_interrupts();
 		dataplane_say_stats();
 		invariants_check();
@@ -262,6 +264,11 @@ void process_user_return(struct regs *r)
 	/* As a rule it is set, for some earlier call's limit, and only moved when it fires. */
 	if (c->timer == 0 && c->thread.attached && report_tsc)
 		timer_by(c, c->user_since + report_tsc);
+}
+
+void process_set_self_check(bool on)
+{
+	self_check = on;
 }
 
 /* ---- time limits ---- */

@@ -49,5 +49,7 @@ void process_tick(struct cpu *c, const struct regs *r);
 void process_watchdog_reset(struct cpu *c);
 /* Limits of user time between two run_io() calls, in microseconds; stop 0: none. */
 void process_set_limits(uint64_t report_us, uint64_t stop_us);
+/* At the end of the application: counters are printed and invariants.c looks at the page tables. */
+void process_set_self_check(bool on);
 
 #endif

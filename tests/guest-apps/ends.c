@@ -23,7 +23,7 @@ static void event(struct ixev_ctx *ctx, unsigned int events)
 
 	while ((n = ixev_recv(ctx, buf, sizeof(buf))) > 0) {
 		if (n == 5 && !memcmp(buf, "crash", 5))
-			*(volatile char *)0 = 1;
+			__builtin_trap();
 		if (n == 6 && !memcmp(buf, "thread", 6)) {
 			state = LEAVING;
 			return;
