@@ -7,7 +7,14 @@ $(eval $(call unit_test,net_tcp_stream,$(NET_SIM) tests/unit/net_tcp_stream.c))
 # Always compiled freestanding, whoever links it.
 ALL += $(call objs,guest,$(NET_SRC))
 
-$(eval $(call bench,net_echo,$(NET_SRC) tests/bench/net_echo.c))
+# With lwIP beside it, to compare.
+$(eval $(call host_program,bench/bin/net_echo,$(NET_SRC) tests/bench/net_echo.c,-ldl -lm -Xlinker -rpath -Xlinker '$$$$ORIGIN'))
+BENCHES += $(BUILD)/bench/bin/net_echo
+$(BUILD)/bench/bin/net_echo: | $(BUILD)/bench/bin/lwip_server.so
+$(BUILD)/obj/pic/tests/bench/lwip_server.o: CFLAGS_pic += -isystem /usr/include/lwip
+$(BUILD)/bench/bin/lwip_server.so: $(BUILD)/obj/pic/tests/bench/lwip_server.o
+	@mkdir -p $(@D)
+	$(CC) -shared -o $@ $< -llwip -ldl
 
 NET_CHECK := $(NET_SRC) tests/lib/netcheck.c
 $(eval $(call fuzz_target,net_packet,$(NET_CHECK) tests/fuzz/net_packet.c))
