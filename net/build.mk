@@ -28,3 +28,4 @@ $(eval $(call unit_test,net_wheel,net/core/wheel.c tests/unit/net_wheel.c))
 $(eval $(call host_program,test/bin/net_million,$(NET_SRC) tests/lib/netsim.c tests/lib/net_million.c))
 ALL += $(BUILD)/test/bin/net_million
 $(eval $(call fuzz_target,net_api,$(NET_CHECK) tests/lib/netsim.c tests/fuzz/net_api.c))
+$(eval $(call unit_test,net_group,$(NET_PEER) tests/lib/netsim.c tests/lib/stream.c tests/unit/net_group.c))

@@ -141,6 +141,8 @@ struct ixn {
 	uint32_t nreap;
 	uint32_t ev_head, ev_tail; /* connections with events to report */
 	uint32_t group_count[IXN_GROUPS];
+	uint64_t away[IXN_GROUPS / 64]; /* groups that another instance owns */
+	bool any_away;
 	struct timewait *tw;
 	uint32_t tw_free, tw_old, tw_new, tw_count;
 	struct listener *listener;
@@ -242,6 +244,13 @@ uint32_t flow_find(const struct ixn *n, uint32_t hash, uint32_t raddr, uint32_t 
 		   uint16_t rport, uint16_t lport);
 bool flow_add(struct ixn *n, uint32_t hash, uint32_t id);
 void flow_del(struct ixn *n, uint32_t hash, uint32_t id);
+/* The flow group of a connection. */
+static inline uint32_t flow_group(const struct ixn *n, uint32_t raddr, uint32_t laddr,
+				  uint16_t rport, uint16_t lport)
+{
+	return (n->ops.rss_hash ? n->ops.rss_hash(n->user, raddr, laddr, rport, lport) : 0) &
+	       (IXN_GROUPS - 1);
+}
 static inline struct bucket *flow_bucket(const struct ixn *n, uint32_t hash)
 {
 	return &n->bucket[hash & n->bucket_mask];

@@ -69,6 +69,11 @@ void reasm_release(struct ixn *n, struct ixn_rxbuf *b)
 	slot_free(n, (struct reasm *)b);
 }
 
+void ixn_rx_return(struct ixn *owner, struct ixn_rxbuf *b)
+{
+	reasm_release(owner, b);
+}
+
 static struct reasm *slot_for(struct ixn *n, const struct rxinfo *r, uint16_t id)
 {
 	struct reasm *free = NULL;
@@ -194,8 +199,8 @@ void reasm_rx(struct ixn *n, struct rxinfo *r)
 	s->buf.data = s->data;
 	s->buf.len = s->end;
 	s->buf.dma = s->dma;
-	s->buf.flags = 0;
-	s->buf.user = 0;
+	s->buf.flags = IXN_RX_REASM;
+	s->buf.user = (uint64_t)(uintptr_t)n;
 	struct rxinfo whole = {.buf = &s->buf,
 			       .ip = s->quote,
 			       .l4 = s->data,

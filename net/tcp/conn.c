@@ -100,8 +100,7 @@ struct tcb *conn_new(struct ixn *n, uint32_t raddr, uint8_t laddr, uint16_t rpor
 	c->listener = NONE;
 	c->ev_next = NONE;
 	t->snd_una = t->snd_nxt = c->iss;
-	t->group = (n->ops.rss_hash ? n->ops.rss_hash(n->user, raddr, lip, rport, lport) : 0) &
-		   (IXN_GROUPS - 1);
+	t->group = (uint8_t)flow_group(n, raddr, lip, rport, lport);
 	n->group_count[t->group]++;
 	n->conns++;
 	return t;
@@ -193,6 +192,41 @@ void conn_linger(struct ixn *n, struct tcb *t)
 	t->state = IXN_TIME_WAIT;
 }
 
+void conn_forget(struct ixn *n, struct tcb *t)
+{
+	struct tcb_cold *c = tcb_cold(n, t);
+
+	c->ooo = c->undelivered = NULL;
+	c->ooo_count = 0;
+	conn_stop(n, t);
+	t->rx_head = t->rx_tail = NULL;
+	t->state = IXN_CLOSED;
+	t->flags = (t->flags & (F_EVENTS | F_PENDING)) | F_DEAD;
+	c->ev = 0;
+	n->reap[n->nreap++] = tcb_id(n, t);
+}
+
+struct tcb *conn_adopt(struct ixn *n, const struct tcb *copy, const struct tcb_cold *cold,
+		       uint8_t laddr)
+{
+	uint32_t id = n->tcb_free;
+	struct tcb *t = &n->tcb[id];
+	uint32_t gen = t->gen + 1;
+
+	n->tcb_free = t->rec_head;
+	*t = *copy;
+	n->cold[id] = *cold;
+	t->gen = gen ? gen : 1;
+	t->laddr = laddr;
+	t->wheel_at = 0;
+	t->flags &= ~(F_PENDING | F_EVENTS | F_HALF | F_READY);
+	n->cold[id].listener = NONE;
+	n->conns++;
+	if (t->state != IXN_TIME_WAIT)
+		n->group_count[t->group]++;
+	return t;
+}
+
 void conn_reap(struct ixn *n)
 {
 	uint32_t kept = 0;
@@ -263,6 +297,12 @@ static bool report(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 		ev->cookie = n->listener[c->listener].cookie;
 		ev->raddr = ixn_from_u32(t->raddr);
 		c->ev &= ~EVP_KNOCK;
+	}
+	if (c->ev & can & EVP_MOVED) {
+		if (!(ev = ev_new(n, t, IXN_EV_MOVED)))
+			return false;
+		ev->raddr = ixn_from_u32(t->raddr);
+		c->ev &= ~EVP_MOVED;
 	}
 	if (c->ev & can & EVP_CONNECTED) {
 		if (!(ev = ev_new(n, t, IXN_EV_CONNECTED)))

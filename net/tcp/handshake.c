@@ -285,6 +285,8 @@ static struct tcb *cookie_check(struct ixn *n, struct seg *s, uint32_t hash, str
 
 void tcp_listen_input(struct ixn *n, struct seg *s, uint32_t hash)
 {
+	if (unlikely(n->any_away) && group_stray(n, s))
+		return;
 	if (s->flags & TH_RST)
 		return;
 	/* MUST-63: also protects against answering to ourselves or to many */
@@ -400,7 +402,7 @@ static bool port_free(struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rp
 	*hash = flow_hash(n, raddr, laddr, rport, lport);
 	if (n->ops.steered_here && !n->ops.steered_here(n->user, raddr, laddr, rport, lport))
 		return false;
-	return !listener_find(n, laddr, lport) &&
+	return !listener_find(n, laddr, lport) && !group_elsewhere(n, raddr, laddr, rport, lport) &&
 	       flow_find(n, *hash, raddr, laddr, rport, lport) == NONE;
 }
 

@@ -66,11 +66,11 @@ enum {
 	F_OOO = 1u << 15,  /* segments out of order are held */
 	F_APP = 1u << 16,  /* accepted or connected: the application knows the handle */
 	F_PASSIVE = 1u << 17,
-	F_DSACK = 1u << 18, /* a duplicate is to be reported (RFC 2883) */
-	F_ECE = 1u << 19,   /* to be sent until CWR comes; with DCTCP: the CE state */
-	F_CWR = 1u << 20,   /* to be sent with the next new data */
-	F_QUICK = 1u << 21, /* quick ACKs are left (cold.quick) */
-	F_TLP = 1u << 22,   /* rto_at is for a tail loss probe */
+	F_DSACK = 1u << 18,      /* a duplicate is to be reported (RFC 2883) */
+	F_ECE = 1u << 19,        /* to be sent until CWR comes; with DCTCP: the CE state */
+	F_CWR = 1u << 20,        /* to be sent with the next new data */
+	F_QUICK = 1u << 21,      /* quick ACKs are left (cold.quick) */
+	F_TLP = 1u << 22,        /* rto_at is for a tail loss probe */
 	F_FULL = 1u << 23,       /* the congestion window stopped the last output */
 	F_DEAD = 1u << 24,       /* the end was reported; freed when the cycle ends */
 	F_URG = 1u << 25,        /* urgent data announced and not yet delivered */
@@ -218,6 +218,7 @@ enum {
 	EVP_ERROR = 32,
 	EVP_DEAD = 64,
 	EVP_URGENT = 128,
+	EVP_MOVED = 256,
 };
 
 /* A connection in TIME-WAIT: enough to answer and to let a new one in (RFC 6191). */
@@ -233,7 +234,7 @@ struct timewait {
 	uint8_t laddr_index;
 	bool ts;
 	uint8_t rcv_wscale;
-	bool linked;
+	uint8_t group;
 };
 
 /* A parsed segment. */
@@ -356,6 +357,11 @@ void conn_end(struct ixn *n, struct tcb *t, int err, bool report);
 /* The protocol is over, but the application has not closed: the handle stays, as IXN_TIME_WAIT. */
 void conn_linger(struct ixn *n, struct tcb *t);
 void conn_reap(struct ixn *n);
+/* Gives up a connection that was copied (group.c): without events, with nothing released. */
+void conn_forget(struct ixn *n, struct tcb *t);
+/* Such a copy becomes a connection, in no table yet. There must be room. */
+struct tcb *conn_adopt(struct ixn *n, const struct tcb *copy, const struct tcb_cold *cold,
+		       uint8_t laddr);
 /* Notes events and reports them now, or later if the queue is full. */
 void conn_event(struct ixn *n, struct tcb *t, uint16_t evp);
 void conn_events_retry(struct ixn *n);
@@ -451,5 +457,15 @@ bool tw_input(struct ixn *n, uint32_t id, struct seg *s);
 void tw_expire(struct ixn *n);
 void tw_drop_addr(struct ixn *n, uint8_t laddr);
 uint64_t tw_next(const struct ixn *n);
+uint32_t tw_count_group(const struct ixn *n, uint32_t group);
+void tw_take_group(struct ixn *n, uint32_t group, struct timewait *to);
+void tw_adopt(struct ixn *n, const struct timewait *w);
+
+/* ---- group.c */
+/* Whether a connection would belong to a group that another instance owns. */
+bool group_elsewhere(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
+		     uint16_t lport);
+/* A segment without a connection. True: it is for another instance, and s->kept is set. */
+bool group_stray(struct ixn *n, struct seg *s);
 
 #endif

@@ -52,6 +52,27 @@ static void tw_end(struct ixn *n, uint32_t id)
 	n->tw_count--;
 }
 
+/* A free entry, which stays in the free list for now; NONE: none is configured. */
+static uint32_t tw_new(struct ixn *n)
+{
+	if (n->tw_free == NONE && n->tw_old != NONE) {
+		n->st.tcp_tw_recycled++;
+		tw_end(n, n->tw_old);
+	}
+	return n->tw_free;
+}
+
+/* The entry from tw_new() is filled in; next was behind it in the free list. */
+static void tw_start(struct ixn *n, uint32_t id, uint32_t next)
+{
+	n->tw[id].newer = next;
+	if (!flow_add(n, n->tw[id].hash, id | ID_TIMEWAIT))
+		return;
+	n->tw_free = next;
+	n->tw_count++;
+	link_newest(n, id);
+}
+
 void tw_enter(struct ixn *n, struct tcb *t)
 {
 	struct tcb_cold *c = tcb_cold(n, t);
@@ -60,13 +81,9 @@ void tw_enter(struct ixn *n, struct tcb *t)
 	n->group_count[t->group]--;
 	t->state = IXN_TIME_WAIT;
 	n->st.tcp_timewait++;
-	if (n->tw_free == NONE) {
-		if (n->tw_old == NONE)
-			return; /* none configured */
-		n->st.tcp_tw_recycled++;
-		tw_end(n, n->tw_old);
-	}
-	uint32_t id = n->tw_free;
+	uint32_t id = tw_new(n);
+	if (id == NONE)
+		return;
 	struct timewait *w = &n->tw[id];
 	uint32_t next = w->newer;
 	*w = (struct timewait){.raddr = t->raddr,
@@ -81,12 +98,9 @@ void tw_enter(struct ixn *n, struct tcb *t)
 			       .ts_off = t->ts_off,
 			       .ts = t->flags & F_TS,
 			       .rcv_wscale = t->rcv_wscale,
+			       .group = t->group,
 			       .hash = c->hash};
-	if (!flow_add(n, c->hash, id | ID_TIMEWAIT))
-		return;
-	n->tw_free = next;
-	n->tw_count++;
-	link_newest(n, id);
+	tw_start(n, id, next);
 }
 
 bool tw_input(struct ixn *n, uint32_t id, struct seg *s)
@@ -145,4 +159,40 @@ uint64_t tw_next(const struct ixn *n)
 		return UINT64_MAX;
 	int32_t left = (int32_t)(n->tw[n->tw_old].due - n->tick);
 	return left <= 0 ? n->now : ((n->now >> WHEEL_SHIFT) + (uint32_t)left) << WHEEL_SHIFT;
+}
+
+uint32_t tw_count_group(const struct ixn *n, uint32_t group)
+{
+	uint32_t count = 0;
+
+	for (uint32_t id = n->tw_old; id != NONE; id = n->tw[id].newer)
+		count += n->tw[id].group == group;
+	return count;
+}
+
+void tw_take_group(struct ixn *n, uint32_t group, struct timewait *to)
+{
+	for (uint32_t id = n->tw_old; id != NONE;) {
+		uint32_t next = n->tw[id].newer;
+		if (n->tw[id].group == group) {
+			*to++ = n->tw[id];
+			tw_end(n, id);
+		}
+		id = next;
+	}
+}
+
+/* Its time starts anew, as the list is in the order of expiry. */
+void tw_adopt(struct ixn *n, const struct timewait *from)
+{
+	uint8_t laddr = local_index(n, from->laddr);
+	uint32_t id = tw_new(n), next;
+
+	if (id == NONE || laddr == 0xff)
+		return;
+	next = n->tw[id].newer;
+	n->tw[id] = *from;
+	n->tw[id].laddr_index = laddr;
+	n->tw[id].hash = flow_hash(n, from->raddr, from->laddr, from->rport, from->lport);
+	tw_start(n, id, next);
 }

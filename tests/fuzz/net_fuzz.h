@@ -153,6 +153,9 @@ static inline void fz_events(struct fz *f)
 			if (ixn_accept(f->n, ev->handle, 1) == 0)
 				f->conn[f->conns++ % 16] = ev->handle;
 			break;
+		case IXN_EV_MOVED:
+			f->conn[f->conns++ % 16] = ev->handle;
+			break;
 		case IXN_EV_RECV:
 			for (uint32_t k = 0; k < ev->len; k++)
 				fz_payload[0] ^= ev->ptr[k];

@@ -33,6 +33,26 @@ static void segment(struct fz *f, uint16_t port, uint32_t seq, uint32_t ack, uin
 	fz_frame(f, p, 54 + pad + len);
 }
 
+/* The only flow group leaves and comes back, as if from another core. */
+static void move(struct fz *f)
+{
+	static uint64_t parcel[32768];
+
+	if (ixn_group_detach(f->n, 0, parcel, sizeof(parcel)))
+		return; /* events are waiting */
+	for (int i = 0; i < 100; i++) {
+		/* A cycle without fz_check(): the parcel holds buffers. */
+		ixn_timers(f->n, f->now);
+		fz_events(f);
+		ixn_flush(f->n, f->now);
+		if (!ixn_group_attach(f->n, parcel, f->now))
+			return;
+		f->slow_tx = false;
+		fz_complete(f);
+	}
+	abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -119,6 +139,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			}
 			case 11:
 				f.slow_tx = arg & 1;
+				break;
+			case 12:
+				move(&f);
 				break;
 			default:
 				f.now += (uint64_t)1 << (arg % 28);

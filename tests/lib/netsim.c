@@ -111,6 +111,16 @@ static void put_frame(struct sim *s, uint32_t to, const uint8_t *d, uint32_t len
 	heap_push(s, (struct sim_frame){at, s->serial++, copy, len, to});
 }
 
+void sim_give(struct sim_host *to, const uint8_t *d, uint32_t len, uint64_t delay_us)
+{
+	struct sim *s = to->sim;
+
+	for (uint32_t i = 0; i < s->hosts; i++) {
+		if (s->host[i] == to)
+			put_frame(s, i, d, len, s->now + delay_us);
+	}
+}
+
 void sim_inject(struct sim *s, const struct sim_host *from, const uint8_t *d, uint32_t len,
 		uint64_t delay_us)
 {
@@ -135,6 +145,11 @@ static void mark_ce(uint8_t *f, uint32_t len)
 		sum = (sum & 0xffff) + (sum >> 16);
 	f[24] = (uint8_t)(~sum >> 8);
 	f[25] = (uint8_t)~sum;
+}
+
+static bool takes(struct sim_host *h, const uint8_t *d, uint32_t len)
+{
+	return !h->takes || h->takes(h, d, len);
 }
 
 static void transmit(struct sim_host *h, uint8_t *d, uint32_t len)
@@ -171,7 +186,7 @@ static void transmit(struct sim_host *h, uint8_t *d, uint32_t len)
 	if (w->corrupt && sim_uniform(s) < w->corrupt && len > 14)
 		d[14 + sim_random(s) % (len - 14)] ^= (uint8_t)(1 + sim_random(s) % 255);
 	for (uint32_t i = 0; i < s->hosts; i++) {
-		if (s->host[i] == h)
+		if (s->host[i]->index == h->index || !takes(s->host[i], d, len))
 			continue;
 		put_frame(s, i, d, len, at);
 		if (w->dup && sim_uniform(s) < w->dup)
@@ -227,10 +242,12 @@ static uint32_t host_tx(void *user, struct ixn_txpkt **pkts, uint32_t n)
 	return n;
 }
 
+/* A buffer may have moved to another instance with its connection. */
 static void host_release(void *user, struct ixn_rxbuf *b)
 {
-	struct sim_host *h = user;
+	struct sim_host *h = (struct sim_host *)(uintptr_t)b->user;
 
+	(void)user;
 	h->held--;
 	free((void *)b->data);
 	free(b);
@@ -238,10 +255,36 @@ static void host_release(void *user, struct ixn_rxbuf *b)
 
 struct sim_host *sim_add(struct sim *s, const struct ixn_config *cfg)
 {
-	static const struct ixn_ops ops = {.tx = host_tx, .rx_release = host_release};
-	struct sim_host *h = calloc(1, sizeof(*h));
-	uint32_t index = s->hosts;
+	return sim_add_core(s, cfg, NULL);
+}
 
+static uint32_t host_rss(void *user, uint32_t raddr, uint32_t laddr, uint16_t rport, uint16_t lport)
+{
+	struct sim_host *h = user;
+
+	(void)raddr;
+	(void)laddr;
+	return h->rss ? h->rss(rport, lport) : 0;
+}
+
+static bool host_stray(void *user, struct ixn_rxbuf *b, uint32_t group)
+{
+	struct sim_host *h = user;
+
+	if (!h->on_stray || !h->on_stray(h, b->data, b->len, group))
+		return false;
+	host_release(h, b);
+	return true;
+}
+
+struct sim_host *sim_add_core(struct sim *s, const struct ixn_config *cfg, struct sim_host *other)
+{
+	static const struct ixn_ops ops = {
+	    .tx = host_tx, .rx_release = host_release, .rss_hash = host_rss, .stray = host_stray};
+	struct sim_host *h = calloc(1, sizeof(*h));
+	uint32_t index = other ? other->index : s->hosts;
+
+	h->index = index;
 	if (cfg) {
 		h->cfg = *cfg;
 	} else {
@@ -253,7 +296,7 @@ struct sim_host *sim_add(struct sim *s, const struct ixn_config *cfg)
 	}
 	memcpy(h->cfg.mac, (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(index + 1)}, 6);
 	for (uint32_t i = 0; i < 4; i++)
-		h->cfg.secret[i] = sim_random(s);
+		h->cfg.secret[i] = other ? other->cfg.secret[i] : sim_random(s);
 	h->sim = s;
 	h->q = (struct ixn_evq){.ev = h->ev, .cap = sizeof(h->ev) / sizeof(h->ev[0])};
 	h->batch = 64;
@@ -338,6 +381,7 @@ bool sim_step(struct sim *s, uint64_t until)
 			b->data = f.data;
 			b->len = f.len;
 			b->dma = (uintptr_t)f.data;
+			b->user = (uintptr_t)h;
 			bufs[n++] = b;
 			h->held++;
 		}

@@ -41,6 +41,12 @@ struct sim_host {
 	void *user;
 	/* sees each frame before the wire; returns false to drop it; may be NULL */
 	bool (*on_tx)(struct sim_host *h, const uint8_t *frame, uint32_t len);
+	uint32_t index; /* which address it has */
+	/* whether a frame that is about to be sent to its address will come to this core; NULL: all */
+	bool (*takes)(struct sim_host *h, const uint8_t *frame, uint32_t len);
+	uint32_t (*rss)(uint16_t rport, uint16_t lport); /* NULL: 0 */
+	/* for ops->stray; returns true if it has handed the frame on */
+	bool (*on_stray)(struct sim_host *h, const uint8_t *frame, uint32_t len, uint32_t group);
 	uint64_t frames, bytes, dropped;
 };
 
@@ -62,7 +68,11 @@ struct sim *sim_new(uint64_t seed);
 void sim_free(struct sim *s);
 /* Adds a host 10.0.0.<index + 1>/24 with MAC 02:00:00:00:00:<index + 1>. cfg NULL: defaults. */
 struct sim_host *sim_add(struct sim *s, const struct ixn_config *cfg);
+/* The same with the address, the MAC and the secret of other: a further core of that host. */
+struct sim_host *sim_add_core(struct sim *s, const struct ixn_config *cfg, struct sim_host *other);
 struct ixn_addr sim_ip(uint32_t index);
+/* A frame that arrives at a host after delay_us. */
+void sim_give(struct sim_host *to, const uint8_t *frame, uint32_t len, uint64_t delay_us);
 void sim_pcap(struct sim *s, const char *path);
 uint64_t sim_random(struct sim *s);
 /* A number in 0..1 */

@@ -98,13 +98,28 @@ static uint32_t tx(void *user, struct ixn_txpkt **pkts, uint32_t n)
 	return n;
 }
 
+/* Buffers go back to the peer that they came from, whichever stack has them at the end. */
 static void release(void *user, struct ixn_rxbuf *b)
+{
+	(void)user;
+	if (b->flags & IXN_RX_REASM) {
+		ixn_rx_return((struct ixn *)(uintptr_t)b->user, b);
+		return;
+	}
+	((struct peer *)(uintptr_t)b->user)->held--;
+	free((void *)b->data);
+	free(b);
+}
+
+static bool stray(void *user, struct ixn_rxbuf *b, uint32_t group)
 {
 	struct peer *p = user;
 
-	p->held--;
-	free((void *)b->data);
-	free(b);
+	(void)group;
+	if (!p->keep_stray)
+		return false;
+	p->stray[p->nstray++] = b;
+	return true;
 }
 
 void peer_default(struct ixn_config *c)
@@ -120,7 +135,7 @@ void peer_default(struct ixn_config *c)
 
 void peer_start(struct peer *p, const struct ixn_config *cfg)
 {
-	static const struct ixn_ops ops = {.tx = tx, .rx_release = release};
+	static const struct ixn_ops ops = {.tx = tx, .rx_release = release, .stray = stray};
 	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 2};
 
 	memset(p, 0, sizeof(*p));
@@ -181,7 +196,8 @@ static void events(struct peer *p)
 		struct ixn_event *e = &p->ev[i];
 		assert_true(p->ngot < 1024);
 		p->got[p->ngot++] = *e;
-		if (e->type == IXN_EV_KNOCK || e->type == IXN_EV_CONNECTED)
+		if (e->type == IXN_EV_KNOCK || e->type == IXN_EV_CONNECTED ||
+		    e->type == IXN_EV_MOVED)
 			p->conn = e->handle;
 		if (e->type == IXN_EV_KNOCK && p->auto_accept)
 			assert_int_equal(ixn_accept(p->n, e->handle, 99), 0);
@@ -209,6 +225,7 @@ void peer_frame_only(struct peer *p, const uint8_t *d, uint32_t len)
 	memcpy(copy, d, len);
 	b->data = copy;
 	b->len = len;
+	b->user = (uintptr_t)p;
 	p->held++;
 	ixn_rx(p->n, &b, 1, p->now);
 }

@@ -45,7 +45,10 @@ struct peer {
 	bool hold_tx; /* packets are not completed */
 	struct ixn_txpkt *txwait[256];
 	uint32_t ntxwait;
-	ixn_conn conn; /* last one knocked or connected */
+	bool keep_stray;
+	struct ixn_rxbuf *stray[16];
+	uint32_t nstray;
+	ixn_conn conn; /* last one knocked, connected or moved here */
 	/* of the connection the helpers speak for */
 	uint16_t port, lport;
 	uint32_t seq, ack; /* next of the peer, next expected from the stack */

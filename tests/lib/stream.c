@@ -103,6 +103,11 @@ void stream_event(struct sim_host *h, const struct ixn_event *ev)
 		}
 		stream_pump(s);
 		break;
+	case IXN_EV_MOVED:
+		s->h = h;
+		s->c = ev->handle;
+		stream_pump(s);
+		break;
 	case IXN_EV_DEAD:
 		s->dead = true;
 		s->result = ev->result;

@@ -95,6 +95,7 @@ enum {
 	IXN_RX_IP_CSUM_OK = 1, /* the NIC has verified the IPv4 header checksum */
 	IXN_RX_L4_CSUM_OK = 2, /* ... and the TCP or UDP checksum */
 	IXN_RX_HASH = 4,       /* hash holds the RSS (Toeplitz) hash */
+	IXN_RX_REASM = 8,      /* set by the stack: a reassembled datagram; see ixn_rx_return() */
 };
 
 struct ixn_rxbuf {
@@ -191,6 +192,9 @@ enum ixn_event_type {
 	IXN_EV_UDP_SENT,
 	/* An ICMP error for a datagram sent from the binding to raddr/rport: result. */
 	IXN_EV_UDP_ERROR,
+	/* The connection has come from another instance and now has this handle; it is the first
+	 * event of it here. cookie is what it was. raddr is set. */
+	IXN_EV_MOVED,
 };
 
 struct ixn_event {
@@ -208,7 +212,7 @@ struct ixn_event {
 	uint64_t cookie;
 	const uint8_t *ptr; /* RECV, UDP_RECV; lies in buf->data .. + buf->len */
 	struct ixn_rxbuf *buf;
-	struct ixn_addr raddr; /* KNOCK, CONNECTED, UDP_RECV, UDP_ERROR */
+	struct ixn_addr raddr; /* KNOCK, CONNECTED, UDP_RECV, UDP_ERROR, MOVED */
 };
 
 struct ixn_evq {
@@ -238,6 +242,10 @@ struct ixn_ops {
 	/* The RSS hash of a received IPv4 tuple, for packets without IXN_RX_HASH; NULL: 0. */
 	uint32_t (*rss_hash)(void *user, uint32_t raddr, uint32_t laddr, uint16_t rport,
 			     uint16_t lport);
+	/* A TCP segment of a flow group that is elsewhere (ixn_group_own()). True: the caller has
+	 * taken the buffer, to hand it to the owner's ixn_rx(). NULL or false: it is dropped, and
+	 * the sender repeats it. */
+	bool (*stray)(void *user, struct ixn_rxbuf *buf, uint32_t group);
 };
 
 enum {
@@ -508,6 +516,38 @@ int ixn_acl_set(struct ixn *n, const struct ixn_acl *acl, uint32_t count);
 /* Connections of each group now. */
 void ixn_group_counts(const struct ixn *n, uint32_t counts[IXN_GROUPS]);
 
+/*
+ * A group moves to another instance (on another core) between two cycles of each:
+ *
+ *	ixn_group_own(to, g, false)	from now on `to` keeps what it gets for g (ops->stray)
+ *	the NIC is told to send the bucket to the other core
+ *	ixn_group_detach(from, g, mem)	what still comes to `from` goes to ops->stray
+ *	ixn_group_attach(to, mem)	each connection is reported by IXN_EV_MOVED; then ixn_rx() of what was kept
+ *
+ * Both have the same addresses, secret, ops->rss_hash and clock; they share an address space. A parcel is
+ * of the same build and is attached once. Connections keep their timers, their data under way and the
+ * payload that the application holds; unreported events are reported by the new owner. Handles change: the old
+ * ones are stale after ixn_group_detach(). Connections that nobody has accepted yet knock again at the
+ * listener of that address and port, and are reset where there is none. UDP bindings do not move.
+ *
+ * A connection takes its received buffers along. They are released through the ops of the instance that
+ * then has it; ixn_rxbuf.user tells whose they are. One with IXN_RX_REASM belongs to the instance
+ * that user points to, and goes back by ixn_rx_return().
+ */
+/* Whether an instance answers for a group; at the start it does for all. -IXN_EINVAL. */
+int ixn_group_own(struct ixn *n, uint32_t group, bool own);
+/* Bytes that ixn_group_detach() needs now. Looks at every connection, as that does. */
+size_t ixn_group_size(const struct ixn *n, uint32_t group);
+/* Packs the group into mem (aligned to 8) and gives it up. -IXN_EMSGSIZE: mem is too small; -IXN_EAGAIN:
+ * events are in the queue. Nothing has changed then. ixn_flush() must follow before memory of the
+ * handles is used anew. */
+int ixn_group_detach(struct ixn *n, uint32_t group, void *mem, size_t size);
+/* -IXN_ENOMEM: a pool is too small; -IXN_EADDRNOTAVAIL: an address is missing. Nothing has
+ * changed then, and the parcel can go back to where it came from. */
+int ixn_group_attach(struct ixn *n, const void *mem, uint64_t now);
+/* Takes back a reassembled datagram. Called with its owner, on the owner's core. */
+void ixn_rx_return(struct ixn *owner, struct ixn_rxbuf *buf);
+
 /* ------------------------------------------------------------------------------------------
  * Counters
  */
@@ -525,7 +565,7 @@ void ixn_group_counts(const struct ixn *n, uint32_t counts[IXN_GROUPS]);
 	X(tcp_challenge) X(tcp_challenge_limited) X(tcp_ack_bad) X(tcp_syn_drop) \
 	X(tcp_cookie_sent) X(tcp_cookie_ok) X(tcp_cookie_bad) X(tcp_timewait) \
 	X(tcp_tw_recycled) X(tcp_keepalive) X(tcp_probe) X(tcp_timeout) X(tcp_rx_limit) \
-	X(tcp_ecn_ce) X(acl_denied) X(no_conn) X(no_txpkt) X(no_txrec) X(ev_deferred) \
+	X(tcp_ecn_ce) X(tcp_stray) X(acl_denied) X(no_conn) X(no_txpkt) X(no_txrec) X(ev_deferred) \
 	X(tx_refused)
 /* clang-format on */
 
