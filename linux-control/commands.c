@@ -220,10 +220,29 @@ static void follow(void *ctx, struct client *client)
 		c->busy = true;
 }
 
+/* VM exits of the cores of a dataplane, in its order, since its start; how many of them are its now. */
+static uint32_t core_exits(struct control *c, const struct ix_hv_domain *d, uint64_t *exits)
+{
+	struct ix_hv_core core = {0};
+	uint32_t n = 0;
+
+	while (n < d->ncores && n < IX_MAX_CORES) {
+		unsigned int i = 0;
+
+		while (!c->hv->ops->core(c->hv, i, &core) && core.apic_id != d->apic_id[n])
+			i++;
+		if (core.apic_id != d->apic_id[n] || strcmp(core.owner, d->name) != 0)
+			break;
+		exits[n++] = core.exits;
+	}
+	return n;
+}
+
 /* Reads and shows the statistics area of a dataplane, if it has one. */
-static int counters(struct control *c, struct json *j, uint64_t handle)
+static int counters(struct control *c, struct json *j, const struct ix_hv_domain *d)
 {
 	size_t size = sizeof(struct ix_stats) + IX_MAX_CORES * sizeof(struct ix_stats_core);
+	uint64_t exits[IX_MAX_CORES];
 	char *area = malloc(size);
 	size_t have = 0;
 	int n, tries = 5;
@@ -232,11 +251,11 @@ static int counters(struct control *c, struct json *j, uint64_t handle)
 		return -ENOMEM;
 	do {
 		have = 0;
-		while (have < size &&
-		       (n = c->hv->ops->stats(c->hv, handle, have, area + have, size - have)) > 0)
+		while (have < size && (n = c->hv->ops->stats(c->hv, d->handle, have, area + have,
+							     size - have)) > 0)
 			have += (size_t)n;
 	} while (stats_changing(area, have) && --tries);
-	stats_show(j, area, have);
+	stats_show(j, area, have, exits, core_exits(c, d, exits));
 	free(area);
 	return 0;
 }
@@ -256,7 +275,7 @@ static void stats(struct control *c, struct client *client, const char *name)
 	json_number(&j, "starts", domain.starts);
 	json_number(&j, "exits", domain.exits);
 	json_number(&j, "root_cycles", domain.root_cycles);
-	counters(c, &j, domain.handle);
+	counters(c, &j, &domain);
 	json_end(&j);
 	client_result(client, &j);
 }

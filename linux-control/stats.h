@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <ix/stats.h>
 
@@ -17,9 +18,12 @@
 bool stats_changing(const void *area, size_t size);
 
 /*
- * Adds "counters" to an open object: those that are not 0, in all and per core; and "shares", the part
- * of its time that each core spent in each way. Nothing is added where the area makes no sense.
+ * Adds to an open object "cores", what matters of each core in a line: packets, mean batch, mean depth
+ * of the receive queue when a poll found something in it, frames dropped, segments retransmitted, VM
+ * exits, and the parts of its time spent in user mode, in the kernel and idle; and "counters", all that
+ * are not 0. exits: VM exits of the first `nexits` cores. Nothing is added where the area makes no sense.
  */
-void stats_show(struct json *j, const void *area, size_t size);
+void stats_show(struct json *j, const void *area, size_t size, const uint64_t *exits,
+		uint32_t nexits);
 
 #endif

@@ -449,6 +449,25 @@ unsigned ix_nic_rx_room(const struct ix_nic_queue *q)
 	return q->rx_mask - (q->rx_posted - q->rx_next);
 }
 
+unsigned ix_nic_rx_waiting(const struct ix_nic_queue *q)
+{
+	uint64_t done = q->kind == IX_NIC_VF82599 ? VF_RX_DD : E1000_RX_DD;
+	uint32_t low = 0, high = q->rx_told - q->rx_next;
+
+	/* The device fills descriptors in order: a few looks find the first that it has not. */
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (__atomic_load_n(&q->rx_desc[(q->rx_next + mid) & q->rx_mask].q[1],
+				    __ATOMIC_RELAXED) &
+		    done)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 unsigned ix_nic_rx_post(struct ix_nic_queue *q, const struct ix_nic_buf *bufs, unsigned n)
 {
 	bool runs = queue_runs(q);

@@ -160,7 +160,7 @@ struct core *core_init(void *mem, void *shared, const struct core_params *par)
 	net.reasm_mem = c->nreasm ? c->reasm_mem : NULL;
 	net.arp = par->arp;
 	c->net = ixn_init(p.net, &net, &net_ops, c, &c->evq, c->env.now_us(c->env.ctx));
-	c->tsc_left = rdtsc();
+	c->tsc_mark = rdtsc();
 	return c->net ? c : NULL;
 }
 
@@ -264,7 +264,11 @@ static uint32_t receive(struct core *c, uint64_t now)
 	c->n.cycles++;
 	c->n.cycles_empty += n == 0;
 	c->n.rx_frames += n;
-	c->n.rx_batch_full += n == c->batch;
+	if (n == c->batch) {
+		c->n.rx_batch_full++;
+		if (c->port.waiting)
+			c->n.rx_waiting += c->port.waiting(c->port.ctx);
+	}
 	return n;
 }
 
@@ -277,22 +281,28 @@ uint64_t core_next(const struct core *c)
 	return timers_next(&c->timers) < until ? timers_next(&c->timers) : until;
 }
 
+/* The time since it was last asked was spent in one way. */
+static void spent(struct core *c, uint64_t *way)
+{
+	uint64_t now = rdtsc();
+
+	*way += now - c->tsc_mark;
+	c->tsc_mark = now;
+}
+
 /* False: the application is to be returned to. */
 static bool sleep(struct core *c, uint64_t now, uint64_t deadline)
 {
 	uint64_t until = core_next(c);
-	uint64_t tsc;
 	bool go_on;
 
 	if (deadline < until)
 		until = deadline;
 	if (until <= now)
 		return true;
-	tsc = rdtsc();
+	spent(c, &c->n.tsc_kernel);
 	go_on = c->env.idle(c->env.ctx, c->sleep ? until : now);
-	tsc = rdtsc() - tsc;
-	c->n.tsc_idle += tsc;
-	c->n.tsc_kernel -= tsc; /* run_io counts the whole stay */
+	spent(c, &c->n.tsc_idle);
 	return go_on;
 }
 
@@ -482,13 +492,11 @@ static int64_t native(struct core *c, uint64_t nr, uint64_t a, uint64_t b, uint6
 
 int64_t core_syscall(struct core *c, uint64_t nr, uint64_t a, uint64_t b, uint64_t d)
 {
-	uint64_t in = rdtsc();
 	int64_t ret;
 
-	c->n.tsc_user += in - c->tsc_left;
+	spent(c, &c->n.tsc_user);
 	ret = native(c, nr, a, b, d);
-	c->tsc_left = rdtsc();
-	c->n.tsc_kernel += c->tsc_left - in;
+	spent(c, &c->n.tsc_kernel);
 	return ret;
 }
 

@@ -64,6 +64,7 @@ struct core_env {
  * tx	Takes packets in order, returns how many; each is given back by core_tx_done().
  * kick	End of a cycle's transmission: ring the doorbell. May be NULL.
  * poll	Once per cycle, before rx: completions, refill, housekeeping.
+ * waiting	Frames received that rx has not taken yet, for statistics. May be NULL.
  */
 struct core_port {
 	void *ctx;
@@ -71,6 +72,7 @@ struct core_port {
 	uint32_t (*tx)(void *ctx, struct ixn_txpkt **pkts, uint32_t n);
 	void (*kick)(void *ctx);
 	void (*poll)(void *ctx, uint64_t now);
+	uint32_t (*waiting)(void *ctx);
 	/* As in struct ixn_ops; may be NULL. */
 	bool (*steered_here)(void *ctx, uint32_t raddr, uint32_t laddr, uint16_t rport,
 			     uint16_t lport);

@@ -55,7 +55,11 @@ uint64_t timers_next(const struct user_timers *t); /* UINT64_MAX: none */
 /* Takes one timer that is due at `now` off the heap. */
 bool timers_pop(struct user_timers *t, uint64_t now, uint64_t *handle, uint64_t *cookie);
 
-/* Counters of the core itself; the stack's follow them in the statistics area. */
+/*
+ * Counters of the core itself; the stack's follow them in the statistics area. rx_waiting: frames that
+ * were still in the queue after a full batch, so that (rx_frames + rx_waiting) / (cycles - cycles_empty)
+ * is the mean depth at which the queue was found.
+ */
 #define CORE_STATS(X)    \
 	X(cycles)        \
 	X(cycles_empty)  \
@@ -65,6 +69,7 @@ bool timers_pop(struct user_timers *t, uint64_t now, uint64_t *handle, uint64_t 
 	X(events)        \
 	X(rx_frames)     \
 	X(rx_batch_full) \
+	X(rx_waiting)    \
 	X(rx_no_buffer)  \
 	X(tx_frames)     \
 	X(tx_refused)    \
@@ -111,7 +116,7 @@ struct core {
 	void *shared;
 
 	struct core_counters n;
-	uint64_t tsc_left; /* time-stamp counter when the kernel was left */
+	uint64_t tsc_mark; /* time-stamp counter up to which n.tsc_* account for the time */
 	struct ix_stats *stats;
 	uint64_t stats_due; /* microseconds */
 };

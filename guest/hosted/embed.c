@@ -113,6 +113,16 @@ static uint32_t port_rx(void *ctx, struct ixn_rxbuf **bufs, uint32_t max)
 	return n;
 }
 
+static uint32_t port_waiting(void *ctx)
+{
+	const struct ixhost *h = ctx;
+	uint32_t n = 0;
+
+	for (const struct packet *p = h->in.head; p; p = p->next)
+		n++;
+	return n;
+}
+
 /* Who-has, answered with the far end's address whatever was asked for (RFC 826). */
 static void answer_arp(struct ixhost *h, const uint8_t *request, size_t len)
 {
@@ -194,7 +204,8 @@ static const char *configure(struct ixhost *h, const struct ixhost_options *o, c
 static const char *build(struct ixhost *h)
 {
 	struct core_env env = {.ctx = h, .now_us = env_now, .user = host_user, .idle = env_idle};
-	struct core_port port = {.ctx = h, .rx = port_rx, .tx = port_tx, .poll = port_poll};
+	struct core_port port = {
+	    .ctx = h, .rx = port_rx, .tx = port_tx, .poll = port_poll, .waiting = port_waiting};
 	struct core_params p = {.cfg = &h->cfg, .env = &env, .ncores = 1};
 
 	h->stats = malloc(core_stats_size(1));

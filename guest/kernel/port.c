@@ -196,6 +196,13 @@ static void poll(void *ctx, uint64_t now)
 		look_after(p, now);
 }
 
+static uint32_t waiting(void *ctx)
+{
+	struct port *p = ctx;
+
+	return ix_nic_rx_waiting(p->queue);
+}
+
 /* ---- a core without a queue ---- */
 
 static uint32_t spread_rx(void *ctx, struct ixn_rxbuf **out, uint32_t max)
@@ -246,6 +253,13 @@ static void spread_poll(void *ctx, uint64_t now)
 	}
 }
 
+static uint32_t spread_waiting(void *ctx)
+{
+	struct port *p = ctx;
+
+	return ring_used(&p->spread->full);
+}
+
 /* ---- both ---- */
 
 static uint32_t rss_hash(void *ctx, uint32_t raddr, uint32_t laddr, uint16_t rport, uint16_t lport)
@@ -270,6 +284,7 @@ void port_attach(struct port *p, struct core_port *out)
 	    .rx = p->queue ? rx : spread_rx,
 	    .tx = p->queue ? tx : spread_tx,
 	    .poll = p->queue ? poll : spread_poll,
+	    .waiting = p->queue ? waiting : spread_waiting,
 	    .steered_here = p->rss ? steered_here : NULL,
 	    .rss_hash = p->rss ? rss_hash : NULL,
 	};

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	json_object(&j, NULL);
 	stats_changing(s, whole);
-	stats_show(&j, s, whole);
+	stats_show(&j, s, whole, NULL, 0);
 	json_end(&j);
 	if (!j.text)
 		abort();

@@ -143,6 +143,12 @@ static int setup(void **state)
 	return setup_with("tcp.syn-retries = 1");
 }
 
+static int setup_batch(void **state)
+{
+	(void)state;
+	return setup_with("batch = 4");
+}
+
 static int setup_small(void **state)
 {
 	(void)state;
@@ -671,6 +677,27 @@ static void a_full_event_array_loses_nothing(void **state)
 	assert_int_equal(dead, 80);
 }
 
+/* Two cycles find 9 and 5 frames, and take 4 each; the third takes the last. */
+static void counts_what_waits(void **state)
+{
+	static const char frame[60];
+	uint64_t cycles, empty;
+
+	(void)state;
+	cycles = ixhost_counter(p->host[A], "core_cycles");
+	empty = ixhost_counter(p->host[A], "core_cycles_empty");
+	assert_int_equal(ixhost_counter(p->host[A], "core_rx_frames"), 0);
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(ixhost_push(p->host[A], frame, sizeof(frame)), 0);
+	for (int i = 0; i < 3; i++)
+		run_io(0);
+	assert_int_equal(ixhost_counter(p->host[A], "core_cycles") - cycles, 3);
+	assert_int_equal(ixhost_counter(p->host[A], "core_cycles_empty"), empty);
+	assert_int_equal(ixhost_counter(p->host[A], "core_rx_frames"), 9);
+	assert_int_equal(ixhost_counter(p->host[A], "core_rx_batch_full"), 2);
+	assert_int_equal(ixhost_counter(p->host[A], "core_rx_waiting"), 5 + 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -689,6 +716,7 @@ int main(void)
 	    TEST(background_keeps_what_was_not_answered),
 	    TEST(abort_takes_waiting_events_along),
 	    TEST(datagrams),
+	    cmocka_unit_test_setup_teardown(counts_what_waits, setup_batch, teardown),
 	    cmocka_unit_test_setup_teardown(pools_run_empty, setup_small, teardown),
 	    cmocka_unit_test_setup_teardown(a_full_event_array_loses_nothing, setup_small,
 					    teardown),

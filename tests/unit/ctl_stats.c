@@ -34,28 +34,82 @@ static int setup(void **state)
 	return 0;
 }
 
-static void assert_json(size_t size, const char *want)
+static struct json show(size_t size)
 {
+	static const uint64_t exits[] = {5};
 	struct json j = {0};
 
 	json_object(&j, NULL);
-	stats_show(&j, &area, size);
+	stats_show(&j, &area, size, exits, 1);
 	json_end(&j);
+	return j;
+}
+
+static void assert_json(size_t size, const char *want)
+{
+	struct json j = show(size);
+
 	assert_string_equal(j.text, want);
 	free(j.text);
 }
 
+static void assert_begins(const char *want)
+{
+	struct json j = show(sizeof(area));
+
+	assert_true(strlen(j.text) > strlen(want));
+	j.text[strlen(want)] = '\0';
+	assert_string_equal(j.text, want);
+	free(j.text);
+}
+
+#define CORE(n, exits, user, idle)                                                             \
+	"{\"core\":" #n ",\"packets_in\":0,\"packets_out\":0,\"batch\":\"-\",\"queue\":\"-\"," \
+	"\"drops\":0,\"retransmits\":0,\"exits\":" exits ",\"user\":\"" user                   \
+	"\",\"kernel\":\"" idle "\",\"idle\":\"" idle "\"}"
+
 static void test_show(void **state)
 {
 	(void)state;
-	assert_json(sizeof(area),
-		    "{\"counters\":[{\"counter\":\"level\",\"all\":7,\"core_0\":3,\"core_1\":4},"
-		    "{\"counter\":\"core_tsc_user\",\"all\":100,\"core_0\":0,\"core_1\":100},"
-		    "{\"counter\":\"core_tsc_idle\",\"all\":300,\"core_0\":0,\"core_1\":300}],"
-		    "\"shares\":[{\"core\":1,\"user\":\"25.0%\",\"idle\":\"75.0%\"}]}");
+	strcpy(area.s.name[3], "core_events");
+	assert_json(
+	    sizeof(area),
+	    "{\"cores\":[" CORE(0, "5", "-", "-") "," CORE(
+		1, "\"-\"", "100.0%",
+		"0.0%") "],"
+			"\"counters\":[{\"counter\":\"level\",\"all\":7,\"core_0\":3,\"core_1\":4},"
+			"{\"counter\":\"core_tsc_user\",\"all\":100,\"core_0\":0,\"core_1\":100},"
+			"{\"counter\":\"core_events\",\"all\":300,\"core_0\":0,\"core_1\":300}]}");
 	/* A copy that ends early shows the cores it has. */
 	assert_json(sizeof(area) - 1,
-		    "{\"counters\":[{\"counter\":\"level\",\"all\":3}],\"shares\":[]}");
+		    "{\"cores\":[" CORE(0, "5", "-",
+					"-") "],"
+					     "\"counters\":[{\"counter\":\"level\",\"all\":3}]}");
+}
+
+static void test_core(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t value;
+	} counters[] = {
+	    {"core_tsc_user", 100}, {"core_tsc_kernel", 200},  {"core_tsc_idle", 700},
+	    {"core_cycles", 53},    {"core_cycles_empty", 50}, {"core_rx_frames", 90},
+	    {"core_rx_waiting", 9}, {"core_tx_frames", 7},     {"core_rx_no_buffer", 1},
+	    {"tcp_csum", 2},        {"tcp_retrans", 4},
+	};
+
+	(void)state;
+	area.s.ncores = 1;
+	area.s.ncounters = sizeof(counters) / sizeof(counters[0]);
+	for (uint32_t i = 0; i < area.s.ncounters; i++) {
+		strcpy(area.s.name[i], counters[i].name);
+		area.core[0].value[i] = counters[i].value;
+	}
+	assert_begins(
+	    "{\"cores\":[{\"core\":0,\"packets_in\":90,\"packets_out\":7,\"batch\":\"30.0\","
+	    "\"queue\":\"33.0\",\"drops\":3,\"retransmits\":4,\"exits\":5,"
+	    "\"user\":\"10.0%\",\"kernel\":\"20.0%\",\"idle\":\"70.0%\"}],");
 }
 
 static void test_nonsense(void **state)
@@ -92,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_show, setup),
+	    cmocka_unit_test_setup(test_core, setup),
 	    cmocka_unit_test_setup(test_nonsense, setup),
 	    cmocka_unit_test_setup(test_changing, setup),
 	};

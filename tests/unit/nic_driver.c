@@ -704,12 +704,15 @@ static void drv_22_receive_believes_dd_only_where_posted(void **state)
 	/* Length without DD: not there yet. */
 	q->rx_desc[0].q[1] = 100ull << VF_RX_LEN_SHIFT | VF_RX_EOP;
 	assert_int_equal(ix_nic_rx_burst(q, rx, 1), 0);
+	assert_int_equal(ix_nic_rx_waiting(q), 0);
 	/* A device that says DD everywhere, and lies about the length. */
 	for (unsigned i = 0; i < 256; i++)
 		q->rx_desc[i].q[1] = 100ull << VF_RX_LEN_SHIFT | VF_RX_EOP | VF_RX_DD;
 	q->rx_desc[3].q[1] = 0xffffull << VF_RX_LEN_SHIFT | VF_RX_EOP | VF_RX_DD;
 	q->rx_desc[4].q[1] = VF_RX_EOP | VF_RX_DD;
+	assert_int_equal(ix_nic_rx_waiting(q), 255);
 	assert_int_equal(ix_nic_rx_burst(q, rx, 512), 253);
+	assert_int_equal(ix_nic_rx_waiting(q), 0);
 	assert_int_equal(q->stats.rx_errors, 2);
 	for (unsigned i = 0; i < 253; i++)
 		assert_int_equal(rx[i].len, 100);
@@ -1293,6 +1296,7 @@ static void drv_interrupts_for_idle_cores(void **state)
 	assert_int_equal(b->nmsi, 2);
 	assert_int_equal(b->msi[1].addr, 0xfee01000);
 	assert_int_equal(b->msi[1].data, 0x51);
+	assert_int_equal(ix_nic_rx_waiting(q), 5);
 	assert_int_equal(ix_nic_rx_burst(q, rx, 64), 5);
 	b->now_ns += 1000000;
 	assert_int_equal(ix_nic_irq_arm(q), 0);

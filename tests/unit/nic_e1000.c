@@ -310,12 +310,17 @@ static void e1000_receive(void **state)
 		receive(c, f, 60, 0);
 	assert_in_range(c->reg[E1000_MPC / 4], 73, 104);
 	got = 0;
+	unsigned waiting = ix_nic_rx_waiting(c->q);
+
 	while (got < RINGS && ix_nic_rx_burst(c->q, rx, 1)) {
 		struct ix_nic_buf buf = {rx[0].va, rx[0].dma};
+
+		assert_int_equal(ix_nic_rx_waiting(c->q), --waiting);
 
 		assert_int_equal(ix_nic_rx_post(c->q, &buf, 1), 1);
 		got++;
 	}
+	assert_int_equal(waiting, 0);
 	assert_true(receive(c, f, 60, 0));
 	assert_int_equal(ix_nic_rx_burst(c->q, rx, 64), 1);
 }

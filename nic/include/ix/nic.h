@@ -222,12 +222,14 @@ int ix_nic_set_filter(struct ix_nic *nic, uint32_t flags, const uint8_t (*mc)[6]
  *	is dropped, counted in tx_invalid, and counts as taken. Returns less than `n` when the ring
  *	is full.
  * tx_done: cookies of packets whose memory the device needs no more, in order of tx_burst.
+ * rx_waiting: descriptors that the device has filled and rx_burst has not taken; for statistics.
  * rx_room, tx_room: descriptors free; a TX packet takes at most nseg + 2, and one more for each
  *	16 KiB of a piece.
  */
 unsigned ix_nic_rx_burst(struct ix_nic_queue *q, struct ix_nic_rx *out, unsigned max);
 unsigned ix_nic_rx_post(struct ix_nic_queue *q, const struct ix_nic_buf *bufs, unsigned n);
 unsigned ix_nic_rx_room(const struct ix_nic_queue *q);
+unsigned ix_nic_rx_waiting(const struct ix_nic_queue *q);
 unsigned ix_nic_tx_burst(struct ix_nic_queue *q, const struct ix_nic_tx *pkts, unsigned n);
 unsigned ix_nic_tx_done(struct ix_nic_queue *q, uint64_t *cookies, unsigned max);
 unsigned ix_nic_tx_room(const struct ix_nic_queue *q);
