@@ -9,7 +9,7 @@ INITRAMFS := linux-control/initramfs/init=init
 INITRAMFS += $(foreach t,$(sort $(wildcard tests/linux/*.sh)),$(t)=tests/$(notdir $(t)))
 
 INITRAMFS += $(foreach t,$(wildcard linux-control/demo/*.sh),$(t)=tests/$(notdir $(t)))
-INITRAMFS += $(foreach t,$(wildcard linux-control/demo/*.conf),$(t)=etc/ironix/$(notdir $(t)))
+INITRAMFS += $(foreach t,$(wildcard linux-control/demo/*.conf linux-control/demo/*.html),$(t)=etc/ironix/$(notdir $(t)))
 INITRAMFS += $(BUILD)/guest/kernel.elf=usr/local/lib/ironix/kernel.elf
 INITRAMFS += $(foreach a,echo httpd kv,$(BUILD)/apps/$(a)=apps/$(a))
 

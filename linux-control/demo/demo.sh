@@ -32,9 +32,16 @@ one() { # check that a command succeeds
 	fi
 }
 
-ready() { # the application of a dataplane serves
+ready() { # the application of a dataplane serves, since its last start, and has a link
 	for _ in $(seq 600); do
-		ixctl events | grep -q "$1 ready" && return 0
+		ixctl events | awk -v name="$1" '
+			$2 == name && $3 == "started" { ready = 0 }
+			$2 == name && $3 == "ready" { ready = 1 }
+			END { exit !ready }' &&
+			ixctl console "$1" | awk '
+			/link (is )?down/ { up = 0 }
+			/link (is )?up/ { up = 1 }
+			END { exit !up }' && return 0
 		[ "$(state "$1")" = running ] || break
 		usleep 50000
 	done
@@ -58,16 +65,23 @@ one "kv serves" ready kv
 show "the dataplanes" ixctl list
 show "exits before the clients come" ixctl exits
 
-host "clients of echo over the wire"
+host "clients of echo, over the wire"
 
 say "step clients of kv, from Linux over ixgbevf and the switch in the hypervisor"
 modprobe ixgbevf
 ip link set eth0 up && ip addr add 10.8.0.1/24 dev eth0
-one "ping reaches kv" ping -c 3 -W 10 10.8.0.2
+one "ping reaches kv" ping -c 5 -W 10 10.8.0.2
+say "note ping from Linux: $(tail -n 1 /tmp/out)"
 printf 'set greeting 0 0 5\r\nhello\r\nquit\r\n' | nc -w 5 10.8.0.2 11211 >/tmp/set
 one "kv stores a value" grep -q STORED /tmp/set
 value greeting >/tmp/get
 one "kv gives it back" grep -q hello /tmp/get
+{
+	yes "get greeting" | head -n 50 | sed 's/$/\r/'
+	printf 'quit\r\n'
+} | nc -w 5 10.8.0.2 11211 | grep -c hello >/tmp/count
+one "kv answers 50 requests that come at once" test "$(cat /tmp/count)" -eq 50
+say "served kv 52"
 show "what kv counted" ixctl stats kv
 show "what echo counted" ixctl stats echo
 show "exits now" ixctl exits
@@ -83,9 +97,15 @@ one "echo starts again" ixctl start echo
 one "echo serves again" ready echo
 host "clients of echo again"
 
+say "step another application on the same card and core"
+one "echo is destroyed" ixctl destroy echo
+one "httpd is started" ixctl start /etc/ironix/httpd.conf
+one "httpd serves" ready httpd
+host "clients of httpd"
+
 say "step giving everything back"
 one "kv is destroyed" ixctl destroy kv
-one "echo is destroyed" ixctl destroy echo
+one "httpd is destroyed" ixctl destroy httpd
 show "whose cores there are" ixctl cores
 [ "$(cat /sys/devices/system/cpu/online)" = "$(cat /sys/devices/system/cpu/present)" ]
 one "Linux has all its CPUs" test $? -eq 0
