@@ -38,6 +38,7 @@ struct __attribute__((packed)) tss {
 };
 
 struct vcpu;
+struct icr_cpu;
 
 struct cpu {
 	struct cpu *self;    /* at gs:0 */
@@ -50,14 +51,17 @@ struct cpu {
 
 	uint32_t index; /* 0 is the boot core */
 	uint32_t apic_id;
-	uint32_t nmis;    /* taken in root mode */
-	uint32_t flushes; /* REQ_FLUSH done */
+	uint32_t nmis; /* taken in root mode */
 	bool vmx_on;
 	void *vmxon_region;
 	uint32_t owner;          /* vm->id of the domain that the core belongs to */
 	uint32_t ldr, dfr;       /* xAPIC logical ID and format, as Linux set them */
 	struct vcpu *vcpu;       /* what runs here now, or NULL */
 	struct vcpu *linux_vcpu; /* Linux's core here */
+
+	/* Scratch for interprocessor interrupts (hv/vm/icr.c): an element and a bit for each core. */
+	struct icr_cpu *icr_cpus;
+	uint64_t *icr_set;
 
 	uint64_t gdt[5] __attribute__((aligned(16)));
 	struct tss tss __attribute__((aligned(16)));

@@ -16,7 +16,7 @@
 #define REQ_NMI   (1u << 1) /* Linux sends its core an NMI */
 #define REQ_INIT  (1u << 2) /* Linux sends its core an INIT */
 #define REQ_SIPI  (1u << 3) /* Linux sends its core a SIPI, with vcpu->sipi_vector */
-#define REQ_FLUSH (1u << 4) /* EPT translations are stale; counted in cpu->flushes when done */
+#define REQ_FLUSH (1u << 4) /* EPT translations are stale: drop them before the next VM entry */
 
 #define REQ_GIVE (1u << 5) /* leave Linux: the core becomes the hypervisor's */
 #define REQ_RUN  (1u << 6) /* cpu->owner has changed: look again */

@@ -41,10 +41,11 @@ bool vmx_read_caps(struct vmx_caps *c)
 		if (c->proc2 & (PROC2_EPT | PROC2_VPID))
 			c->ept_vpid = rdmsr(MSR_VMX_EPT_VPID_CAP);
 	}
-	c->cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
-	c->cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
-	c->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
-	c->cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
+	c->creg.cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
+	c->creg.cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
+	c->creg.cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
+	c->creg.cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
+	c->creg.unrestricted = c->proc2 & PROC2_UNRESTRICTED;
 	return true;
 }
 
@@ -61,10 +62,11 @@ void vmx_merge_caps(struct vmx_caps *a, const struct vmx_caps *b)
 	a->exit1 |= b->exit1;
 	a->entry1 |= b->entry1;
 	a->ept_vpid &= b->ept_vpid;
-	a->cr0_fixed0 |= b->cr0_fixed0;
-	a->cr0_fixed1 &= b->cr0_fixed1;
-	a->cr4_fixed0 |= b->cr4_fixed0;
-	a->cr4_fixed1 &= b->cr4_fixed1;
+	a->creg.cr0_fixed0 |= b->creg.cr0_fixed0;
+	a->creg.cr0_fixed1 &= b->creg.cr0_fixed1;
+	a->creg.cr4_fixed0 |= b->creg.cr4_fixed0;
+	a->creg.cr4_fixed1 &= b->creg.cr4_fixed1;
+	a->creg.unrestricted &= b->creg.unrestricted;
 }
 
 bool vmx_unlock(void)
@@ -174,6 +176,7 @@ const char *exit_reason_name(uint32_t reason)
 	    [EXIT_WRMSR] = "WRMSR",
 	    [EXIT_ENTRY_GUEST_STATE] = "entry: bad guest state",
 	    [EXIT_ENTRY_MSR_LOAD] = "entry: MSR load",
+	    [EXIT_ENTRY_CONTROLS] = "entry: bad control or host state",
 	    [EXIT_ENTRY_MC] = "entry: machine check",
 	    [EXIT_EPT_VIOLATION] = "EPT violation",
 	    [EXIT_EPT_MISCONFIG] = "EPT misconfiguration",

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hv/lib/creg.h"
+
 /* VMCS fields, SDM 3D appendix B. */
 enum vmcs_field {
 	VMCS_VPID = 0x0000,
@@ -32,11 +34,16 @@ enum vmcs_field {
 	VMCS_MSR_BITMAP = 0x2004,
 	VMCS_TSC_OFFSET = 0x2010,
 	VMCS_EPTP = 0x201a,
+	VMCS_XSS_EXITING = 0x202c,
 	VMCS_GUEST_PHYSICAL = 0x2400,
 	VMCS_LINK_POINTER = 0x2800,
 	VMCS_GUEST_DEBUGCTL = 0x2802,
 	VMCS_GUEST_PAT = 0x2804,
 	VMCS_GUEST_EFER = 0x2806,
+	VMCS_GUEST_PDPTE0 = 0x280a,
+	VMCS_GUEST_PDPTE1 = 0x280c,
+	VMCS_GUEST_PDPTE2 = 0x280e,
+	VMCS_GUEST_PDPTE3 = 0x2810,
 	VMCS_HOST_PAT = 0x2c00,
 	VMCS_HOST_EFER = 0x2c02,
 	VMCS_PIN_CTLS = 0x4000,
@@ -174,7 +181,7 @@ struct vmx_caps {
 	uint32_t pin, proc, proc2, exit, entry;      /* allowed-1 */
 	uint32_t pin1, proc1, proc21, exit1, entry1; /* fixed to 1 */
 	uint64_t ept_vpid;
-	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	struct creg_limits creg; /* of the control registers */
 };
 
 /* Reads this core's capabilities. False: no VMX at all (CPUID), nothing is read. */
@@ -235,6 +242,7 @@ enum exit_reason {
 	EXIT_WRMSR = 32,
 	EXIT_ENTRY_GUEST_STATE = 33,
 	EXIT_ENTRY_MSR_LOAD = 34,
+	EXIT_ENTRY_CONTROLS = 35, /* our own: the instruction failed, there was no exit */
 	EXIT_ENTRY_MC = 41,
 	EXIT_EPT_VIOLATION = 48,
 	EXIT_EPT_MISCONFIG = 49,

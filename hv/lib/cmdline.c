@@ -132,12 +132,15 @@ static const char *set_nox2apic(const char *value, struct cmdline_options *o)
 static const char *set_test(const char *value, struct cmdline_options *o)
 {
 	static const char *const names[] = {
-	    [TEST_PANIC] = "panic",   [TEST_READ] = "read",     [TEST_TEXT] = "text",
-	    [TEST_RODATA] = "rodata", [TEST_DIRECT] = "direct", [TEST_EXEC] = "exec",
-	    [TEST_STACK] = "stack",   [TEST_NMI] = "nmi",       [TEST_LAST_CORE] = "last-core",
+	    [TEST_PANIC] = "panic",         [TEST_READ] = "read",
+	    [TEST_TEXT] = "text",           [TEST_RODATA] = "rodata",
+	    [TEST_DIRECT] = "direct",       [TEST_EXEC] = "exec",
+	    [TEST_STACK] = "stack",         [TEST_NMI] = "nmi",
+	    [TEST_LAST_CORE] = "last-core", [TEST_BAD_ENTRY] = "bad-entry",
+	    [TEST_ENTRIES] = "entries",
 	};
 
-	for (enum fault_test t = TEST_PANIC; t <= TEST_LAST_CORE; t++) {
+	for (enum fault_test t = TEST_PANIC; t <= TEST_ENTRIES; t++) {
 		if (strcmp(value, names[t]) != 0)
 			continue;
 		o->test = t;

@@ -33,6 +33,8 @@ enum fault_test {
 	TEST_STACK,     /* stack: an overflow */
 	TEST_NMI,       /* nmi: one to itself */
 	TEST_LAST_CORE, /* last-core: a panic on the last core, all being up */
+	TEST_BAD_ENTRY, /* bad-entry: Linux starts with a state that VM entry refuses */
+	TEST_ENTRIES,   /* entries: no mistake; each VM entry is judged by vmentry_check() first */
 };
 
 struct cmdline_options {

@@ -66,27 +66,13 @@ uint64_t creg_cr4_real(const struct creg_limits *l, uint64_t value)
 	return (value & l->cr4_fixed1) | l->cr4_fixed0;
 }
 
-/* State components, SDM 1 13.1 */
-#define XCR0_X87    (1ull << 0)
-#define XCR0_SSE    (1ull << 1)
-#define XCR0_AVX    (1ull << 2)
-#define XCR0_MPX    (3ull << 3)
-#define XCR0_AVX512 (7ull << 5)
-#define XCR0_AMX    (3ull << 17)
-
-static bool all_or_none(uint64_t value, uint64_t bits)
+bool creg_loads_pdptes(const struct creg_state *s, uint64_t cr0)
 {
-	return !(value & bits) || (value & bits) == bits;
+	return cr0 & CR0_PG && s->cr4 & CR4_PAE && !(s->efer & EFER_LME);
 }
 
-bool creg_xcr_ok(uint32_t index, uint64_t value, uint64_t supported)
+bool creg_pdpte_ok(uint64_t entry, unsigned int phys_bits)
 {
-	if (index != 0 || value & ~supported || !(value & XCR0_X87))
-		return false;
-	if (value & XCR0_AVX && !(value & XCR0_SSE))
-		return false;
-	if (value & XCR0_AVX512 && !(value & XCR0_AVX))
-		return false;
-	return all_or_none(value, XCR0_MPX) && all_or_none(value, XCR0_AVX512) &&
-	       all_or_none(value, XCR0_AMX);
+	/* Bits 1, 2, 5 to 8 and those above the physical address: SDM 3A table 4-8 */
+	return !(entry & 1) || !(entry & (0x1e6 | -(1ull << phys_bits)));
 }

@@ -54,8 +54,11 @@ uint64_t creg_cr0_real(const struct creg_limits *limits, uint64_t value);
 uint64_t creg_cr4_real(const struct creg_limits *limits, uint64_t value);
 
 /*
- * XSETBV: ECX = index, EDX:EAX = value, `supported` = CPUID.0xD.0 EDX:EAX. False: #GP (SDM 1 13.3).
+ * With PAE paging outside IA-32e mode the processor holds the four entries that CR3 points to. A
+ * write to CR0 that the hypervisor carries out must load them: whether this one would; whether an
+ * entry may be loaded, else #GP (SDM 3A 4.4.1).
  */
-bool creg_xcr_ok(uint32_t index, uint64_t value, uint64_t supported);
+bool creg_loads_pdptes(const struct creg_state *state, uint64_t cr0);
+bool creg_pdpte_ok(uint64_t entry, unsigned int phys_bits);
 
 #endif

@@ -2,6 +2,9 @@
 #include "hv/vm/common_exit.h"
 
 #include "hv/arch/trap.h"
+#include "hv/hv.h"
+#include "hv/lib/string.h"
+#include "hv/vm/guest_mem.h"
 
 #define CR_ACCESS_MOV_TO 0
 #define CR_ACCESS_LMSW   3
@@ -20,6 +23,29 @@ void exit_cpuid(struct vcpu *v,
 	vcpu_skip(v);
 }
 
+/* VM entry takes the four entries of PAE paging from the VMCS. False: #GP. */
+static bool load_pdptes(struct vcpu *v, const struct creg_state *state, uint64_t cr0)
+{
+	static const enum vmcs_field field[4] = {VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE1,
+						 VMCS_GUEST_PDPTE2, VMCS_GUEST_PDPTE3};
+	uint64_t entry[4];
+	const void *from;
+
+	if (!creg_loads_pdptes(state, cr0))
+		return true;
+	/* Memory that is not there reads as ones, which is reserved bits. */
+	from = guest_pointer(v->vm, state->cr3 & 0xffffffe0, sizeof(entry));
+	if (!from)
+		return false;
+	memcpy(entry, from, sizeof(entry));
+	for (unsigned int i = 0; i < 4; i++)
+		if (!creg_pdpte_ok(entry[i], hv.phys_bits))
+			return false;
+	for (unsigned int i = 0; i < 4; i++)
+		vmwrite(field[i], entry[i]);
+	return true;
+}
+
 /* Only accesses that touch the owned bits of CR0 and CR4 come here. SDM 3C table 28-3. */
 void exit_cr_access(struct vcpu *v)
 {
@@ -30,7 +56,7 @@ void exit_cr_access(struct vcpu *v)
 	struct creg_state state = {
 	    .cr0 = (vmread(VMCS_GUEST_CR0) & ~owned) | (shadow & owned),
 	    .cr3 = vmread(VMCS_GUEST_CR3),
-	    .cr4 = vmread(VMCS_GUEST_CR4) & ~vmread(VMCS_CR4_MASK), /* VMXE, SMXE: never on */
+	    .cr4 = vmread(VMCS_GUEST_CR4) & ~vmread(VMCS_CR4_MASK), /* never on, for the guest */
 	    .efer = vmread(VMCS_GUEST_EFER),
 	    .cs_l = vmread(VMCS_GUEST_CS_AR) & AR_L,
 	};
@@ -44,12 +70,12 @@ void exit_cr_access(struct vcpu *v)
 		return;
 	}
 	if (cr == 0) {
-		if (!creg_cr0_ok(&state, value)) {
+		if (!creg_cr0_ok(&state, value) || !load_pdptes(v, &state, value)) {
 			vcpu_inject_gp(v);
 			return;
 		}
 		vcpu_set_cr0(v, value);
-	} else if (cr == 4 && !(value & (CR4_VMXE | CR4_SMXE))) {
+	} else if (cr == 4 && creg_cr4_ok(&hv.vmx.creg, &state, value)) {
 		vcpu_set_cr4(v, value);
 	} else {
 		vcpu_inject_gp(v);

@@ -103,3 +103,17 @@ int guest_decode_mmio(struct vcpu *v, struct mmio_insn *insn)
 			 sizeof(bytes));
 	return n ? mmio_decode(bytes, (uint32_t)n, mode, insn) : -EFAULT;
 }
+
+/* The stack pointer is an operand as any other, but lives in the VMCS. */
+uint64_t guest_mmio_stores(struct vcpu *v, const struct mmio_insn *insn)
+{
+	v->reg[RSP] = vmread(VMCS_GUEST_RSP);
+	return mmio_write_value(insn, v->reg);
+}
+
+void guest_mmio_loads(struct vcpu *v, const struct mmio_insn *insn, uint64_t value)
+{
+	v->reg[RSP] = vmread(VMCS_GUEST_RSP);
+	mmio_read_value(insn, value, v->reg);
+	vmwrite(VMCS_GUEST_RSP, v->reg[RSP]);
+}

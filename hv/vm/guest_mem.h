@@ -17,4 +17,8 @@ const void *guest_pointer(struct vm *vm, uint64_t gpa, size_t len);
 /* Reads the instruction at the guest's RIP and decodes it; 0 or -EINVAL, -EFAULT. */
 int guest_decode_mmio(struct vcpu *v, struct mmio_insn *insn);
 
+/* What the instruction writes to memory; what it has read goes to its register. */
+uint64_t guest_mmio_stores(struct vcpu *v, const struct mmio_insn *insn);
+void guest_mmio_loads(struct vcpu *v, const struct mmio_insn *insn, uint64_t value);
+
 #endif

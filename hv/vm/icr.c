@@ -4,6 +4,8 @@
 #include "hv/arch/lapic.h"
 #include "hv/arch/smp.h"
 #include "hv/lib/icr.h"
+#include "hv/mem.h"
+#include "hv/panic.h"
 
 static void deliver(struct cpu *to, const struct icr *icr, enum icr_action action)
 {
@@ -27,18 +29,31 @@ static void deliver(struct cpu *to, const struct icr *icr, enum icr_action actio
 	}
 }
 
+void icr_init(void)
+{
+	size_t words = (ncpus + 63) / 64;
+	size_t bytes = words * sizeof(uint64_t) + ncpus * sizeof(struct icr_cpu);
+
+	for (uint32_t i = 0; i < ncpus; i++) {
+		cpus[i]->icr_set = page_alloc((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
+		if (!cpus[i]->icr_set)
+			panic("no memory for interrupts between %u cores", ncpus);
+		cpus[i]->icr_cpus = (struct icr_cpu *)(cpus[i]->icr_set + words);
+	}
+}
+
 /* Which cores are meant, of those that the VM owns. */
-static void expand(struct vcpu *v, const struct icr *icr)
+static void expand(struct cpu *self, const struct icr *icr)
 {
 	for (uint32_t i = 0; i < ncpus; i++)
-		v->icr_cpus[i] = (struct icr_cpu){
+		self->icr_cpus[i] = (struct icr_cpu){
 		    .apic_id = cpus[i]->apic_id,
 		    .ldr = cpus[i]->ldr,
 		    .dfr = cpus[i]->dfr,
 		    .x2apic = icr->x2apic,
 		    .domain = __atomic_load_n(&cpus[i]->owner, __ATOMIC_ACQUIRE),
 		};
-	icr_expand(icr, v->icr_cpus, ncpus, v->cpu->index, v->icr_set);
+	icr_expand(icr, self->icr_cpus, ncpus, self->index, self->icr_set);
 }
 
 static void write_icr(struct vcpu *v, const struct icr *icr)
@@ -51,9 +66,9 @@ static void write_icr(struct vcpu *v, const struct icr *icr)
 		v->refused_ipis++;
 		return;
 	}
-	expand(v, icr);
+	expand(v->cpu, icr);
 	for (uint32_t i = 0; i < ncpus; i++)
-		if (v->icr_set[i / 64] >> (i % 64) & 1)
+		if (v->cpu->icr_set[i / 64] >> (i % 64) & 1)
 			deliver(cpus[i], icr, action);
 }
 
@@ -76,13 +91,14 @@ void icr_write_xapic(struct vcpu *v, uint32_t high, uint32_t low)
 
 void icr_message(const struct icr *icr)
 {
+	if (icr_action(icr) != ICR_DO_SEND)
+		return;
 	/* With 8 bits of destination, as an xAPIC: physical IDs below 255, or logical ones. */
 	for (uint32_t i = 0; i < ncpus; i++) {
 		struct cpu *c = cpus[i];
 		bool meant = icr->logical ? icr->dest & (c->ldr >> 24) : icr->dest == c->apic_id;
 
-		if (!meant || icr->vector < 16 || icr->mode > ICR_LOWEST ||
-		    __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) != VM_LINUX)
+		if (!meant || __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) != VM_LINUX)
 			continue;
 		lapic_ipi(c->apic_id, icr->vector | APIC_ICR_ASSERT);
 		if (icr->mode == ICR_LOWEST)

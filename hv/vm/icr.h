@@ -7,6 +7,9 @@
 
 #include "hv/vm/vm.h"
 
+/* Once, when all cores are known. Panics without memory. */
+void icr_init(void);
+
 /* A write to MSR 0x830. False: a reserved bit is set, #GP. */
 bool icr_write_x2apic(struct vcpu *v, uint64_t value);
 

@@ -11,6 +11,7 @@
 #include "hv/vm/control.h"
 #include "hv/vm/core.h"
 #include "hv/vm/domain.h"
+#include "hv/vm/icr.h"
 #include "hv/vm/lapic_trap.h"
 #include "hv/vm/linux_exit.h"
 #include "hv/vm/linux_io.h"
@@ -52,6 +53,7 @@ static void make_vm(void)
 	msr_bitmap_fill(linux_vm.msr_bitmap, msr_root);
 	linux_io_bitmap(linux_vm.io_bitmap);
 	linux_mem_init(&linux_vm);
+	icr_init();
 	for (uint32_t i = 0; i < ncpus; i++) {
 		struct vcpu *v = vcpu_new(&linux_vm, cpus[i]);
 

@@ -97,10 +97,10 @@ bool linux_exit(struct vcpu *v, uint32_t reason)
 
 bool linux_request(struct vcpu *v, uint32_t requests)
 {
-	if (requests & REQ_FLUSH) {
+	uint32_t from = VM_LINUX;
+
+	if (requests & REQ_FLUSH)
 		invept_all(&hv.vmx, v->vm->eptp);
-		__atomic_add_fetch(&v->cpu->flushes, 1, __ATOMIC_RELEASE);
-	}
 	if (requests & REQ_NMI)
 		v->nmi_pending = true;
 	if (requests & (REQ_INIT | REQ_GIVE)) {
@@ -108,7 +108,8 @@ bool linux_request(struct vcpu *v, uint32_t requests)
 		v->sipi_pending = false;
 	}
 	if (requests & REQ_GIVE)
-		__atomic_store_n(&v->cpu->owner, VM_NONE, __ATOMIC_RELEASE);
+		__atomic_compare_exchange_n(&v->cpu->owner, &from, VM_NONE, false, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED);
 	if (requests & REQ_SIPI && v->wait_sipi)
 		v->sipi_pending = true;
 	return !v->wait_sipi;

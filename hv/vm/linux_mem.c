@@ -108,16 +108,14 @@ void linux_mem_serve(void)
 {
 	struct cpu *self = this_cpu();
 
-	if (__atomic_fetch_and(&self->requests, ~REQ_FLUSH, __ATOMIC_ACQ_REL) & REQ_FLUSH) {
+	if (__atomic_fetch_and(&self->requests, ~REQ_FLUSH, __ATOMIC_ACQ_REL) & REQ_FLUSH)
 		invept_all(&hv.vmx, control_vm->eptp);
-		__atomic_add_fetch(&self->flushes, 1, __ATOMIC_RELEASE);
-	}
 	pause();
 }
 
-/* Makes every core of Linux drop the translations that it may have cached. A core that does not run
- * Linux now drops them when it does (vcpu_load). Waiting, this core answers others that do the
- * same. */
+/* Makes every core of Linux drop the translations that it may have cached. A core that has taken the
+ * request out of its mailbox is in root mode, and drops them before it runs Linux again; so does one
+ * that does not run Linux now (vcpu_load). Waiting, this core answers others that do the same. */
 static void flush_all(void)
 {
 	struct cpu *self = this_cpu();
@@ -125,13 +123,11 @@ static void flush_all(void)
 	invept_all(&hv.vmx, control_vm->eptp);
 	for (uint32_t i = 0; i < ncpus; i++) {
 		struct cpu *c = cpus[i];
-		uint32_t before = __atomic_load_n(&c->flushes, __ATOMIC_ACQUIRE);
 
 		if (c == self || __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) != VM_LINUX)
 			continue;
 		cpu_request(c, REQ_FLUSH);
-		/* If it is given away meanwhile, a dataplane may have swallowed the request. */
-		while (__atomic_load_n(&c->flushes, __ATOMIC_ACQUIRE) == before &&
+		while (__atomic_load_n(&c->requests, __ATOMIC_ACQUIRE) & REQ_FLUSH &&
 		       __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) == VM_LINUX)
 			linux_mem_serve();
 	}
@@ -289,19 +285,16 @@ static bool access_region(struct vcpu *v, const struct mmio_region *r, uint64_t 
 		vcpu_inject_gp(v);
 		return true;
 	}
-	v->reg[RSP] = vmread(VMCS_GUEST_RSP);
 	if (write)
-		r->write(v, r->ctx, offset, insn.size, mmio_write_value(&insn, v->reg));
+		r->write(v, r->ctx, offset, insn.size, guest_mmio_stores(v, &insn));
 	else
-		mmio_read_value(&insn, r->read(v, r->ctx, offset, insn.size), v->reg);
-	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + insn.length);
+		guest_mmio_loads(v, &insn, r->read(v, r->ctx, offset, insn.size));
+	vcpu_skip_bytes(v, insn.length);
 	return true;
 }
 
-static void end_step(struct vcpu *v)
+void linux_step_drop(struct vcpu *v)
 {
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS) & ~(RFLAGS_TF | RFLAGS_IF);
-
 	spin_lock(&control_vm->lock);
 	for (uint32_t i = 0; i < v->step.pages; i++)
 		ept_unmap(&control_vm->ept, v->step.page[i], PAGE_SIZE);
@@ -310,6 +303,13 @@ static void end_step(struct vcpu *v)
 	/* Only this core's translations matter: another core that still has one reaches the page of
 	 * ones. Table pages that fell out of use wait for the next flush of all cores. */
 	invept_all(&hv.vmx, control_vm->eptp);
+}
+
+static void end_step(struct vcpu *v)
+{
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS) & ~(RFLAGS_TF | RFLAGS_IF);
+
+	linux_step_drop(v);
 	vmwrite(VMCS_GUEST_RFLAGS, rflags | v->step.rflags);
 	vmwrite(VMCS_GUEST_DEBUGCTL, v->step.debugctl);
 }

@@ -55,4 +55,7 @@ bool linux_ept_violation(struct vcpu *v);
 /* A debug exception that ends the single step over an absent access. False: it is Linux's own. */
 bool linux_step_done(struct vcpu *v);
 
+/* The core is reset or given away: a single step that was under way will not end. */
+void linux_step_drop(struct vcpu *v);
+
 #endif

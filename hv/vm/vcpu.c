@@ -10,8 +10,10 @@
 #include "hv/console.h"
 #include "hv/hv.h"
 #include "hv/lib/string.h"
+#include "hv/lib/vmentry.h"
 #include "hv/mem.h"
 #include "hv/panic.h"
+#include "hv/vm/entry_check.h"
 
 _Static_assert(offsetof(struct cpu, requests) == CPU_REQUESTS, "offsets.h");
 _Static_assert(offsetof(struct cpu, main_stack) == 8, "trampoline.S");
@@ -44,22 +46,6 @@ _Static_assert(offsetof(struct vcpu, cr2) == VCPU_CR2, "offsets.h");
 
 #define CR0_RESET 0x60000010ul
 #define PAT_RESET 0x0007040600070406ul
-
-/* CR0.CD and NW would change the caches of the core under the hypervisor; NE is fixed to 1 in VMX
- * operation. The guest sees what it wrote. */
-#define CR0_OWNED (CR0_CD | CR0_NW | CR0_NE)
-#define CR4_OWNED (CR4_VMXE | CR4_SMXE)
-
-enum {
-	SEG_ES,
-	SEG_CS,
-	SEG_SS,
-	SEG_DS,
-	SEG_FS,
-	SEG_GS,
-	SEG_LDTR,
-	SEG_TR
-};
 
 static void set_segment(unsigned int seg, uint16_t sel, uint64_t base, uint32_t limit, uint32_t ar)
 {
@@ -116,6 +102,8 @@ static void set_controls(const struct vm *vm)
 				    EXIT_SAVE_EFER | EXIT_LOAD_EFER | (c->exit & EXIT_SAVE_DEBUG));
 	vmwrite(VMCS_ENTRY_CTLS,
 		c->entry1 | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER | (c->entry & ENTRY_LOAD_DEBUG));
+	if (proc2 & PROC2_XSAVES)
+		vmwrite(VMCS_XSS_EXITING, 0);
 	if (proc2 & PROC2_VPID)
 		vmwrite(VMCS_VPID, vm->id + 1);
 	/* #DB and #AC can be made to recur endlessly in microcode (CVE-2015-5307, CVE-2015-8104);
@@ -134,8 +122,8 @@ static void set_controls(const struct vm *vm)
 	vmwrite(VMCS_EPTP, vm->eptp);
 	vmwrite(VMCS_LINK_POINTER, ~0ul);
 	vmwrite(VMCS_TSC_OFFSET, 0);
-	vmwrite(VMCS_CR0_MASK, CR0_OWNED);
-	vmwrite(VMCS_CR4_MASK, CR4_OWNED);
+	vmwrite(VMCS_CR0_MASK, creg_cr0_mask(&hv.vmx.creg));
+	vmwrite(VMCS_CR4_MASK, creg_cr4_mask(&hv.vmx.creg));
 }
 
 void vcpu_set_cr0(struct vcpu *v, uint64_t value)
@@ -145,8 +133,8 @@ void vcpu_set_cr0(struct vcpu *v, uint64_t value)
 	uint64_t entry = vmread(VMCS_ENTRY_CTLS);
 
 	(void)v;
-	vmwrite(VMCS_CR0_SHADOW, value);
-	vmwrite(VMCS_GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | CR0_NE | CR0_ET);
+	vmwrite(VMCS_CR0_SHADOW, creg_cr0_shadow(value));
+	vmwrite(VMCS_GUEST_CR0, creg_cr0_real(&hv.vmx.creg, value));
 	/* Paging turned on with EFER.LME enters IA-32e mode, off leaves it (SDM 3A 10.8.5). */
 	if (!((old ^ value) & CR0_PG))
 		return;
@@ -165,7 +153,7 @@ void vcpu_set_cr4(struct vcpu *v, uint64_t value)
 {
 	(void)v;
 	vmwrite(VMCS_CR4_SHADOW, value);
-	vmwrite(VMCS_GUEST_CR4, value | CR4_VMXE);
+	vmwrite(VMCS_GUEST_CR4, creg_cr4_real(&hv.vmx.creg, value));
 }
 
 /* Guest state as INIT leaves it, SDM 3A table 9-1, at the given real-mode code segment. */
@@ -185,7 +173,7 @@ static void set_reset_state(struct vcpu *v)
 	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
 	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
-	vmwrite(VMCS_GUEST_CR0, CR0_NE | CR0_ET);
+	vmwrite(VMCS_GUEST_CR0, creg_cr0_real(&hv.vmx.creg, CR0_RESET));
 	vmwrite(VMCS_CR0_SHADOW, CR0_RESET);
 	vmwrite(VMCS_GUEST_CR3, 0);
 	vcpu_set_cr4(v, 0);
@@ -206,14 +194,6 @@ static void set_reset_state(struct vcpu *v)
 	vmwrite(VMCS_ENTRY_CTLS, vmread(VMCS_ENTRY_CTLS) & ~(uint64_t)ENTRY_IA32E);
 }
 
-/* Scratch for interprocessor interrupts: an element and a bit for each core of the machine. */
-static size_t icr_pages(void)
-{
-	size_t words = (ncpus + 63) / 64;
-
-	return (ncpus * sizeof(struct icr_cpu) + 8 + words * 8 + PAGE_SIZE - 1) / PAGE_SIZE;
-}
-
 struct vcpu *vcpu_new(struct vm *vm, struct cpu *cpu)
 {
 	struct vcpu *v = page_alloc(1);
@@ -224,12 +204,10 @@ struct vcpu *vcpu_new(struct vm *vm, struct cpu *cpu)
 	v->vm = vm;
 	v->cpu = cpu;
 	v->vmcs = page_alloc(1);
-	v->icr_set = page_alloc(icr_pages());
-	if (!v->vmcs || !v->icr_set) {
+	if (!v->vmcs) {
 		vcpu_free(v);
 		return NULL;
 	}
-	v->icr_cpus = (struct icr_cpu *)(v->icr_set + (ncpus + 63) / 64);
 	return v;
 }
 
@@ -239,8 +217,6 @@ void vcpu_free(struct vcpu *v)
 		page_free(v->vmcs);
 	if (v->ones)
 		page_free(v->ones);
-	for (size_t i = 0; v->icr_set && i < icr_pages(); i++)
-		page_free((char *)v->icr_set + i * PAGE_SIZE);
 	page_free(v);
 }
 
@@ -300,15 +276,23 @@ void vcpu_stop_timer(struct vcpu *v)
 	vmwrite(VMCS_PIN_CTLS, vmread(VMCS_PIN_CTLS) & ~(uint64_t)PIN_PREEMPTION_TIMER);
 }
 
-void vcpu_skip(struct vcpu *v)
+void vcpu_skip_bytes(struct vcpu *v, uint64_t length)
 {
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
 	(void)v;
-	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSN_LEN));
+	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + length);
 	if (blocking & (BLOCKING_STI | BLOCKING_MOVSS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			blocking & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOVSS));
+	/* The trap that a single step ends with. */
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_BS);
+}
+
+void vcpu_skip(struct vcpu *v)
+{
+	vcpu_skip_bytes(v, vmread(VMCS_EXIT_INSN_LEN));
 }
 
 void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
@@ -427,6 +411,36 @@ void vcpu_dump(struct vcpu *v, uint32_t reason)
 		  vmread(VMCS_GUEST_LINEAR));
 }
 
+static void report_entry(const struct vcpu *v, const char *why)
+{
+	log_error("%s, core %u: VM entry refused: %s", v->vm->name, v->cpu->index,
+		  why ? why : "by no rule that the hypervisor knows");
+}
+
+/* VMLAUNCH or VMRESUME has failed: a control or the host state is bad. That ends the VM alone. */
+static bool entry_failed(struct vcpu *v)
+{
+	uint64_t error = vmread(VMCS_INSN_ERROR);
+
+	report_entry(v, entry_check());
+	log_error("%s, core %u: VM-instruction error %lu", v->vm->name, v->cpu->index, error);
+	return v->vm->exit(v, EXIT_REASON_ENTRY_FAILED | EXIT_ENTRY_CONTROLS);
+}
+
+/* For tests: an emulator may take a state that a processor refuses. */
+static void test_entry(struct vcpu *v)
+{
+	const char *why;
+
+	if (hv.options.test == TEST_BAD_ENTRY && v->vm->id == VM_LINUX)
+		vmwrite(VMCS_GUEST_RFLAGS, 0);
+	if (hv.options.test != TEST_ENTRIES)
+		return;
+	why = entry_check();
+	if (why)
+		report_entry(v, why);
+}
+
 static bool handle_exit(struct vcpu *v)
 {
 	uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
@@ -434,8 +448,10 @@ static bool handle_exit(struct vcpu *v)
 
 	v->exits.count[basic < EXIT_REASONS ? basic : EXIT_REASONS - 1]++;
 	v->injected = 0;
-	if (reason & EXIT_REASON_ENTRY_FAILED)
+	if (reason & EXIT_REASON_ENTRY_FAILED) {
+		report_entry(v, entry_check());
 		return v->vm->exit(v, reason);
+	}
 	keep_interrupted_event(v);
 	switch (basic) {
 	case EXIT_EXCEPTION_NMI:
@@ -468,16 +484,15 @@ void vcpu_run(struct vcpu *v)
 		if (requests && !v->vm->request(v, requests))
 			break;
 		set_event(v);
+		if (hv.options.test)
+			test_entry(v);
 		v->exits.root_cycles += rdtsc() - since;
 		status = vmx_enter(v, v->launched);
 		since = rdtsc();
 		if (status == 2)
 			continue;
-		if (status)
-			panic("%s: VM entry failed, VM-instruction error %lu", v->vm->name,
-			      vmread(VMCS_INSN_ERROR));
 		v->launched = true;
-		if (!handle_exit(v))
+		if (status ? !entry_failed(v) : !handle_exit(v))
 			break;
 	}
 	vcpu_unload(v);

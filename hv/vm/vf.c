@@ -8,7 +8,7 @@
 #include "hv/console.h"
 #include "hv/hv.h"
 #include "hv/lib/errno.h"
-#include "hv/lib/icr.h"
+#include "hv/lib/msi.h"
 #include "hv/lib/string.h"
 #include "hv/mem.h"
 #include "hv/panic.h"
@@ -22,11 +22,6 @@
 #define BAR_MSIX       3
 #define REGISTER_SPACE 0x10000 /* between the functions of dataplanes in guest-physical space */
 #define CONFIG_COMMAND 4
-
-/* Messages, SDM 3A 11.11: destination in the address, mode and vector in the data. */
-#define MSI_ADDRESS(a) ((a) >> 20 == 0xfee)
-#define MSI_DEST(a)    ((uint8_t)((a) >> 12))
-#define MSI_LOGICAL(a) ((a)&BIT(2))
 
 struct vf {
 	unsigned int index;
@@ -66,16 +61,10 @@ static void *vf_dma(void *ctx, unsigned int vf, uint64_t gpa, uint32_t len, bool
 /* Linux's interrupts are plain IPIs to its own cores. Dataplanes poll: theirs go nowhere. */
 static void vf_msi(void *ctx, unsigned int vf, uint64_t addr, uint32_t data)
 {
-	struct icr icr = {
-	    .vector = (uint8_t)data,
-	    .mode = data >> 8 & 7,
-	    .logical = MSI_LOGICAL(addr),
-	    .assert = true,
-	    .dest = MSI_DEST(addr),
-	};
+	struct icr icr;
 
 	(void)ctx;
-	if (vf < nlinux && MSI_ADDRESS(addr))
+	if (vf < nlinux && msi_decode(addr, data, &icr))
 		icr_message(&icr);
 }
 
@@ -295,15 +284,14 @@ bool vf_access(struct vcpu *v, uint64_t gpa, bool write)
 			continue;
 		if (guest_decode_mmio(v, &insn) || insn.write != write)
 			return false;
-		v->reg[RSP] = vmread(VMCS_GUEST_RSP);
 		if (write)
 			bar_write(f, BAR_REGISTERS, gpa - register_base(f), insn.size,
-				  mmio_write_value(&insn, v->reg));
+				  guest_mmio_stores(v, &insn));
 		else
-			mmio_read_value(
-			    &insn, bar_read(f, BAR_REGISTERS, gpa - register_base(f), insn.size),
-			    v->reg);
-		vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + insn.length);
+			guest_mmio_loads(
+			    v, &insn,
+			    bar_read(f, BAR_REGISTERS, gpa - register_base(f), insn.size));
+		vcpu_skip_bytes(v, insn.length);
 		after_access(v);
 		return true;
 	}

@@ -59,9 +59,6 @@ struct vcpu {
 	/* mailbox: INIT and SIPI from other cores, with REQ_INIT and REQ_SIPI */
 	uint32_t sipi_vector;
 
-	/* Interprocessor interrupts: scratch for one element, and one bit, a core. */
-	struct icr_cpu *icr_cpus;
-	uint64_t *icr_set;
 	uint64_t refused_ipis;
 	uint32_t icr_high; /* xAPIC: what the guest wrote to register 0x310 */
 
@@ -121,7 +118,9 @@ void vcpu_set_timer(struct vcpu *v, uint64_t ticks);
 void vcpu_stop_timer(struct vcpu *v);
 
 /* For exit functions. */
-void vcpu_skip(struct vcpu *v); /* past the instruction that caused the exit */
+/* Past the instruction that caused the exit; of so many bytes, where the processor does not say. */
+void vcpu_skip(struct vcpu *v);
+void vcpu_skip_bytes(struct vcpu *v, uint64_t length);
 void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 #define vcpu_inject_gp(v) vcpu_inject(v, VEC_GP, true, 0)
 #define vcpu_inject_ud(v) vcpu_inject(v, VEC_UD, false, 0)

@@ -181,24 +181,28 @@ static void control_registers(void **state)
 	assert_false(creg_cr4_ok(&haswell, &s, CR4_PCIDE));
 }
 
-static void xcr0(void **state)
+static void pdptes(void **state)
 {
-	const uint64_t all = 0x602ff;
+	struct creg_state s = {.cr0 = CR0_PE, .cr4 = CR4_PAE};
 
 	(void)state;
-	for (uint64_t v = 0; v < 1 << 20; v++) {
-		bool ok = (v & ~all) == 0 && v & 1;
+	assert_true(creg_loads_pdptes(&s, CR0_PE | CR0_PG));
+	assert_false(creg_loads_pdptes(&s, CR0_PE));
+	s.efer = EFER_LME; /* IA-32e mode: four levels, in memory */
+	assert_false(creg_loads_pdptes(&s, CR0_PE | CR0_PG));
+	s.efer = 0;
+	s.cr4 = 0; /* 32-bit paging */
+	assert_false(creg_loads_pdptes(&s, CR0_PE | CR0_PG));
 
-		ok = ok && (!(v & 4) || v & 2);
-		ok = ok && ((v & 0x18) == 0 || (v & 0x18) == 0x18);
-		ok = ok && ((v & 0xe0) == 0 || ((v & 0xe0) == 0xe0 && v & 4));
-		ok = ok && ((v & 0x60000) == 0 || (v & 0x60000) == 0x60000);
-		if (creg_xcr_ok(0, v, all) != ok)
-			fail_msg("XCR0 0x%lx", v);
+	assert_true(creg_pdpte_ok(0, 40));
+	assert_true(creg_pdpte_ok(-1ull << 1, 40)); /* not present: anything */
+	assert_true(creg_pdpte_ok(0xfffffff019, 40));
+	assert_true(creg_pdpte_ok(0xe01, 40)); /* ignored: 9 to 11 */
+	for (int bit = 1; bit < 64; bit++) {
+		bool reserved = bit == 1 || bit == 2 || (bit >= 5 && bit <= 8) || bit >= 40;
+
+		assert_int_equal(creg_pdpte_ok(1 | 1ull << bit, 40), !reserved);
 	}
-	assert_false(creg_xcr_ok(1, 1, all));
-	assert_false(creg_xcr_ok(0, 7, 3));
-	assert_false(creg_xcr_ok(0, 1ull << 63 | 1, all));
 }
 
 int main(void)
@@ -206,7 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(cpuid_bits),        cmocka_unit_test(cpuid_signature),
 	    cmocka_unit_test(msr_policy),        cmocka_unit_test(msr_bitmap),
-	    cmocka_unit_test(control_registers), cmocka_unit_test(xcr0),
+	    cmocka_unit_test(control_registers), cmocka_unit_test(pdptes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
