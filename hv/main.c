@@ -117,7 +117,7 @@ static uint32_t count_cpus(void)
 
 static bool use_x2apic(void)
 {
-	return !hv.options.nox2apic && (cpuid(1, 0).ecx & BIT(21));
+	return !hv.options.nox2apic && lapic_can_x2apic();
 }
 
 /* One struct cpu for each enabled processor of the MADT, this core first. */

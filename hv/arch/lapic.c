@@ -5,7 +5,8 @@
 #include "hv/arch/paging.h"
 #include "hv/arch/x86.h"
 
-#define SVR_ENABLE 0x100
+#define SVR_ENABLE         0x100
+#define CPUID_1_ECX_X2APIC BIT(21)
 
 /* Until lapic_map() they are reached through the first page tables. */
 static volatile uint8_t *mmio = (volatile uint8_t *)(HV_DIRECT + APIC_DEFAULT_BASE);
@@ -20,6 +21,11 @@ bool lapic_x2apic(void)
 	return rdmsr(MSR_APIC_BASE) & APIC_BASE_EXTD;
 }
 
+bool lapic_can_x2apic(void)
+{
+	return cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC;
+}
+
 void lapic_enable_x2apic(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
@@ -29,6 +35,16 @@ void lapic_enable_x2apic(void)
 		wrmsr(MSR_APIC_BASE, base);
 	}
 	wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTD);
+}
+
+/* The one way back is through the disabled state (SDM 3A figure 11-27). An NMI that is lost in it is
+ * no loss: the core looks at its mailbox before it sleeps. */
+void lapic_leave_x2apic(void)
+{
+	uint64_t base = rdmsr(MSR_APIC_BASE) & ~(APIC_BASE_EXTD | APIC_BASE_EN);
+
+	wrmsr(MSR_APIC_BASE, base);
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_EN);
 }
 
 uint32_t lapic_read(uint32_t reg)

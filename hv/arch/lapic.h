@@ -48,7 +48,9 @@ void lapic_map(void);
 bool lapic_x2apic(void); /* this core, now */
 
 /* Turns x2APIC mode on for this core. There is no way back but through a reset (SDM 11.12.5). */
+bool lapic_can_x2apic(void); /* the processor has that mode */
 void lapic_enable_x2apic(void);
+void lapic_leave_x2apic(void); /* to xAPIC mode; all registers are as after a reset */
 
 uint32_t lapic_id(void);
 uint32_t lapic_read(uint32_t reg);

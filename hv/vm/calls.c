@@ -55,8 +55,9 @@ static int call_info(struct ix_hv_info *info)
 	info->pool_size = pool_size();
 	info->pool_free = pool_free();
 	mem_range(&base, &info->own_size);
+	info->own_free = pages_free() * PAGE_SIZE;
 	info->absent_accesses = linux_absent_accesses();
-	info->x2apic = lapic_x2apic();
+	info->x2apic = lapic_can_x2apic();
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "hv/vm/domain.h"
 #include "hv/vm/linux.h"
 #include "hv/vm/linux_exit.h"
+#include "hv/vm/linux_mem.h"
 #include "hv/vm/vm.h"
 
 #define REACT_LIMIT_US 1000000
@@ -32,6 +33,7 @@ static void run_linux(struct cpu *cpu)
 
 	v->wait_sipi = false;
 	v->sipi_pending = false;
+	linux_step_drop(v);
 	lapic_quiet();
 	fpu_reset();
 	vcpu_load(v);
@@ -75,11 +77,17 @@ int core_give(uint32_t apic_id, const char **why)
 	if (cpu == this_cpu() || of_linux < 2)
 		return -EPERM;
 	cpu_request(cpu, REQ_GIVE);
-	for (uint64_t us = 0; us < REACT_LIMIT_US && owner(cpu) == VM_LINUX; us += 10)
+	for (uint64_t us = 0; us < REACT_LIMIT_US && owner(cpu) == VM_LINUX; us += 10) {
+		linux_mem_serve();
 		delay_us(10);
+	}
+	/* Withdrawn, or the core would leave Linux some other time. If it has the request in hand
+	 * already, it is about to. */
 	*why = "the core did not react";
-	if (owner(cpu) == VM_LINUX)
+	if (__atomic_fetch_and(&cpu->requests, ~REQ_GIVE, __ATOMIC_ACQ_REL) & REQ_GIVE)
 		return -ETIMEDOUT;
+	while (owner(cpu) == VM_LINUX)
+		linux_mem_serve();
 	*why = "";
 	return 0;
 }

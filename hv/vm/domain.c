@@ -22,7 +22,7 @@
 #include "hv/vm/linux_mem.h"
 #include "hv/vm/passthrough.h"
 
-#define STOP_LIMIT_US 1000000
+#define STOP_LIMIT_US 2000000 /* resets of its functions included */
 #define HANDLE(d)     ((uint64_t)(d)->generation << 8 | (d)->vm.id)
 
 static struct domain *domains[DOMAINS_MAX]; /* made when first used, kept for ever */
@@ -312,13 +312,21 @@ int domain_stop(struct domain *d, const char **why)
 	__atomic_store_n(&d->stopping, 1, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < d->ncores; i++)
 		cpu_request(d->core[i], REQ_HALT);
-	for (uint64_t us = 0; us < STOP_LIMIT_US && state_of(d) == DOMAIN_RUNNING; us += 10)
+	for (uint64_t us = 0; us < STOP_LIMIT_US && state_of(d) == DOMAIN_RUNNING; us += 10) {
+		linux_mem_serve();
 		delay_us(10);
+	}
 	*why = "a core of the dataplane did not react";
 	if (state_of(d) == DOMAIN_RUNNING)
 		return -ETIMEDOUT;
 	*why = "";
 	return 0;
+}
+
+bool domain_ends(const struct domain *d)
+{
+	return __atomic_load_n(&d->stopping, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&d->failing, __ATOMIC_ACQUIRE);
 }
 
 void domain_destroy(struct domain *d)
@@ -352,6 +360,7 @@ void domain_run_core(struct cpu *cpu, struct domain *d)
 {
 	struct vcpu *v = NULL;
 	uint64_t index = 0;
+	bool switched;
 
 	for (uint32_t i = 0; i < d->ncores; i++)
 		if (d->core[i] == cpu) {
@@ -360,7 +369,9 @@ void domain_run_core(struct cpu *cpu, struct domain *d)
 		}
 	if (!v)
 		panic("core %u is not one of dataplane %s", cpu->index, d->vm.name);
-	if (!lapic_x2apic() && cpuid(1, 0).ecx & BIT(21))
+	/* A dataplane's interrupts need no exit in x2APIC mode, whatever Linux uses. */
+	switched = !lapic_x2apic() && lapic_can_x2apic();
+	if (switched)
 		lapic_enable_x2apic();
 	lapic_quiet();
 	fpu_reset();
@@ -370,10 +381,11 @@ void domain_run_core(struct cpu *cpu, struct domain *d)
 	v->reg[RSI] = index;
 	/* A request to halt that came before this core looked at its owner is gone from the
 	 * mailbox; what it was for is not. One from here on is seen by vcpu_run(). */
-	if (!__atomic_load_n(&d->stopping, __ATOMIC_ACQUIRE) &&
-	    !__atomic_load_n(&d->failing, __ATOMIC_ACQUIRE))
-		vcpu_run(v);
-	else
+	if (domain_ends(d))
 		vcpu_unload(v);
+	else
+		vcpu_run(v);
+	if (switched)
+		lapic_leave_x2apic();
 	core_stopped(cpu, d);
 }

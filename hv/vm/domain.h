@@ -45,7 +45,7 @@ struct domain {
 
 	uint64_t entry, cr3, bootinfo; /* of the run under way */
 	uint32_t running;              /* cores that have not stopped yet */
-	uint32_t stopping;             /* a core that has not started yet shall not */
+	uint32_t stopping;             /* Linux wants it to */
 	uint64_t starts;
 
 	/* Written by the core that failed first, read after it has stopped. */
@@ -85,6 +85,9 @@ void domain_clear(struct domain *d);
 void domain_start(struct domain *d, uint64_t entry, uint64_t cr3, uint64_t bootinfo);
 int domain_stop(struct domain *d, const char **why);
 void domain_destroy(struct domain *d);
+
+/* The run under way is to end, by a call or by itself: its cores shall stop. */
+bool domain_ends(const struct domain *d);
 
 /* On a core of the domain: runs it until it stops. Called from the core's loop. */
 void domain_run_core(struct cpu *cpu, struct domain *d);

@@ -231,8 +231,9 @@ bool domain_exit(struct vcpu *v, uint32_t reason)
 	}
 }
 
+/* A request only makes the core look: one that came late, for a run that is over, stops nothing. */
 bool domain_request(struct vcpu *v, uint32_t requests)
 {
-	(void)v;
-	return !(requests & REQ_HALT);
+	(void)requests;
+	return !domain_ends(domain_of(v));
 }

@@ -15,12 +15,17 @@
 /* Header, PCI 3.0 figure 6-1. */
 #define PCI_ID        0x00
 #define PCI_COMMAND   0x04
+#define PCI_CLASS     0x0b /* base class */
 #define PCI_HEADER    0x0e
 #define PCI_BAR0      0x10
 #define CMD_IO        BIT(0)
 #define CMD_MEMORY    BIT(1)
 #define CMD_MASTER    BIT(2)
 #define CMD_INTX_OFF  BIT(10)
+#define CLASS_BRIDGE  6
+#define MSI_CONTROL   2 /* in its capability, as in MSI-X's */
+#define MSI_ENABLE    BIT(0)
+#define MSIX_ENABLE   BIT(15)
 #define EXP_DEVCTL    8 /* in the PCI Express capability */
 #define EXP_FLR       BIT(15)
 #define AF_CONTROL    4 /* in the Advanced Features capability */
@@ -70,13 +75,29 @@ static int probe_bars(struct domain_device *dev)
 	return pci_parse_bars(original, probed, dev->bar);
 }
 
-/* DMA off, and a reset if the function has one; the BARs are put back. */
+/* No messages to where whoever had the function before wanted them. */
+static void messages_off(struct domain_device *dev)
+{
+	struct pci_config config = config_of(dev);
+	uint16_t msi = pci_find_cap(&config, PCI_CAP_MSI), msix;
+
+	if (msi)
+		pci_write(dev->segment, dev->bdf, msi + MSI_CONTROL, 2,
+			  pci_read(dev->segment, dev->bdf, msi + MSI_CONTROL, 2) & ~MSI_ENABLE);
+	msix = pci_find_cap(&config, PCI_CAP_MSIX);
+	if (msix)
+		pci_write(dev->segment, dev->bdf, msix + MSI_CONTROL, 2,
+			  pci_read(dev->segment, dev->bdf, msix + MSI_CONTROL, 2) & ~MSIX_ENABLE);
+}
+
+/* DMA and messages off, and a reset if the function has one; the BARs are put back. */
 static void reset(struct domain_device *dev)
 {
 	uint32_t bar[PCI_BARS];
 	uint16_t cap = dev->reset_cap;
 
 	set_command(dev, (command(dev) & ~(CMD_MASTER | CMD_IO)) | CMD_INTX_OFF);
+	messages_off(dev);
 	for (uint16_t i = 0; i < PCI_BARS; i++)
 		bar[i] = pci_read(dev->segment, dev->bdf, PCI_BAR0 + 4 * i, 4);
 	switch (dev->reset) {
@@ -120,7 +141,8 @@ static int check_function(uint16_t segment, uint16_t bdf, const char **why)
 	if (pci_read(segment, bdf, PCI_ID, 4) == 0xffffffff)
 		return -ENODEV;
 	*why = "a bridge cannot be given to a dataplane";
-	if (pci_read(segment, bdf, PCI_HEADER, 1) & 0x7f)
+	if (pci_read(segment, bdf, PCI_HEADER, 1) & 0x7f ||
+	    pci_read(segment, bdf, PCI_CLASS, 1) == CLASS_BRIDGE)
 		return -EPERM;
 	*why = "the function is a dataplane's already";
 	for (uint64_t i = 0; (d = domain_at(i)); i++)

@@ -8,6 +8,7 @@
 #include "hv/console.h"
 #include "hv/panic.h"
 #include "hv/vm/domain.h"
+#include "hv/vm/linux.h"
 
 /* INIT, with which many chipsets reset cores, is blocked in VMX operation (SDM 3C 24.8): every core
  * leaves it first. */
@@ -18,14 +19,13 @@ static void leave_vmx(void)
 	vmx_off();
 }
 
+/* While dataplanes run only Linux ends, on all its cores. */
 static bool dataplanes_go_on(const char *what)
 {
-	uint32_t running = domains_running();
-
-	if (running)
-		log_warn("Linux asks for %s while %u dataplane(s) run: only Linux ends", what,
-			 running);
-	return running;
+	if (!domains_running())
+		return false;
+	linux_end(what);
+	return true;
 }
 
 bool power_off(uint16_t port, uint16_t value)
