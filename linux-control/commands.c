@@ -103,6 +103,7 @@ static int show_memory(struct control *c, struct json *j)
 
 	json_object(j, NULL);
 	json_number(j, "hypervisor_kib", info.own_size >> 10);
+	json_number(j, "hypervisor_free_kib", info.own_free >> 10);
 	json_number(j, "pool_kib", info.pool_size >> 10);
 	json_number(j, "pool_free_kib", info.pool_free >> 10);
 	json_array(j, "ranges");
@@ -260,6 +261,24 @@ static int counters(struct control *c, struct json *j, const struct ix_hv_domain
 	return 0;
 }
 
+/* How a dataplane failed: the core's state when it did what it must not. */
+static void failure(struct json *j, const struct ix_hv_domain *d)
+{
+	static const char *const name[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+					     "rsi", "rdi", "r8",  "r9",  "r10", "r11",
+					     "r12", "r13", "r14", "r15"};
+
+	json_string(j, "why_stopped", d->why);
+	json_number(j, "exit_reason", d->exit_reason & 0xffff);
+	json_format(j, "qualification", "0x%llx", (unsigned long long)d->exit_qualification);
+	json_format(j, "rip", "0x%llx", (unsigned long long)d->rip);
+	json_format(j, "rflags", "0x%llx", (unsigned long long)d->rflags);
+	json_format(j, "cr2", "0x%llx", (unsigned long long)d->cr2);
+	json_format(j, "cr3", "0x%llx", (unsigned long long)d->cr3);
+	for (unsigned int i = 0; i < 16; i++)
+		json_format(j, name[i], "0x%llx", (unsigned long long)d->reg[i]);
+}
+
 static void stats(struct control *c, struct client *client, const char *name)
 {
 	struct ix_hv_domain domain;
@@ -275,6 +294,8 @@ static void stats(struct control *c, struct client *client, const char *name)
 	json_number(&j, "starts", domain.starts);
 	json_number(&j, "exits", domain.exits);
 	json_number(&j, "root_cycles", domain.root_cycles);
+	if (!strcmp(domain.state, "failed"))
+		failure(&j, &domain);
 	counters(c, &j, &domain);
 	json_end(&j);
 	client_result(client, &j);

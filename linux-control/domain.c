@@ -496,7 +496,11 @@ void domain_list(struct control *control, struct json *j)
 		json_number(j, "devices", d.ndevices);
 		json_string(j, "dma", !d.ndevices ? "-" : d.dma_open ? "all memory" : "confined");
 		json_number(j, "exits", d.exits);
-		json_string(j, "why_stopped", d.why[0] ? d.why : "-");
+		if (!strcmp(d.state, "failed"))
+			json_format(j, "why_stopped", "%s, rip 0x%llx", d.why,
+				    (unsigned long long)d.rip);
+		else
+			json_string(j, "why_stopped", d.why[0] ? d.why : "-");
 		json_end(j);
 	}
 	json_end(j);

@@ -490,11 +490,13 @@ static void test_crash(void **state)
 	assert_int_equal(ask("start", in_root("kv.conf"), NULL), 0);
 	strcpy(fake.domain[0].state, "failed");
 	strcpy(fake.domain[0].why, "triple fault");
+	fake.domain[0].rip = 0xffffffff80001234;
 	control_server.tick(&control);
 	assert_int_equal(cpu_is_online(root, 2), 1);
 	assert_int_equal(cpu_is_online(root, 3), 1);
 	assert_int_equal(ask("list", NULL, NULL), 0);
-	assert_non_null(strstr(said.result, "\"why_stopped\":\"triple fault\""));
+	assert_non_null(
+	    strstr(said.result, "\"why_stopped\":\"triple fault, rip 0xffffffff80001234\""));
 	/* It can be started again as it is. */
 	assert_int_equal(ask("start", "kv", NULL), 0);
 	assert_true(fake.given[3]);
