@@ -5,11 +5,13 @@
  *
  *   hello      exits with status 7
  *   beat       prints a line every 50 ms of its clock, for ever
+ *   guard      fills its memory with a pattern, and prints the sum of it every 250 ms, for ever
  *   poll:N     N rounds of a loop with the local APIC's timer running; then waits
  *   spin       an endless loop with interrupts off
  *   read:A write:A exec:A   touches physical address A
  *   crash:N    ends badly, in way N of crash()
- *   msrs ports calls icr    tries all MSRs, ports, a million calls, interrupts to others; then exits
+ *   msrs ports icr msix     tries what it must not: exits with status 7 if nothing of it worked,
+ *   calls:N                 8 if something did
  */
 #include <ix/bootinfo.h>
 
@@ -21,6 +23,10 @@
 #define X2APIC_COUNT   0x838
 #define X2APIC_DIVIDE  0x83e
 #define VECTOR_TIMER   0x40
+#define VECTOR_SELF    0x30 /* two that attack_cores() sends to its own core as well */
+#define VECTOR_SELF2   0x80
+#define STATUS_HELD    7 /* the wall held */
+#define STATUS_BROKEN  8
 #define CODE           8
 
 void probe_main(const struct ix_bootinfo *boot, uint64_t core);
@@ -104,7 +110,15 @@ static void wrmsr(uint32_t msr, uint64_t value)
 	asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"(value >> 32) : "memory");
 }
 
-/* As above, but a fault is survived: true if there was none. */
+static void start_timer(uint64_t ticks, uint32_t mode)
+{
+	wrmsr(X2APIC_SVR, 0x1ff);
+	wrmsr(X2APIC_DIVIDE, 0xb); /* by 1 */
+	wrmsr(X2APIC_TIMER, mode | VECTOR_TIMER);
+	wrmsr(X2APIC_COUNT, ticks);
+}
+
+/* A fault is survived: true if there was none. */
 static int try_wrmsr(uint32_t msr, uint64_t value)
 {
 	uint64_t before = faults;
@@ -170,6 +184,8 @@ static void load_tables(void)
 	set_gate(6, fault);
 	set_gate(13, fault_with_code);
 	set_gate(VECTOR_TIMER, timer);
+	set_gate(VECTOR_SELF, timer);
+	set_gate(VECTOR_SELF2, timer);
 	asm volatile("lgdt %0; lidt %1" : : "m"(g), "m"(i));
 }
 
@@ -239,28 +255,64 @@ static void crash(uint64_t way)
 	}
 }
 
-static void sweep_msrs(void)
+/* What a dataplane may touch without being asked, by docs/hypervisor.md and SDM 4: all else must
+ * fault. Of the x2APIC it may read what it likes; what it may write is not tried, it works. */
+static const struct {
+	uint32_t first, last;
+	int read, write;
+} own_msrs[] = {
+    {0x010, 0x010, 1, 0},           /* TSC */
+    {0x01b, 0x01b, 1, 0},           /* APIC base */
+    {0x03b, 0x03b, 1, 0},           /* TSC_ADJUST */
+    {0x0fe, 0x0fe, 1, 0},           /* MTRRCAP */
+    {0x10a, 0x10a, 1, 0},           /* ARCH_CAPABILITIES */
+    {0x174, 0x176, 1, 1},           /* SYSENTER */
+    {0x277, 0x277, 1, 1},           /* PAT */
+    {0x6e0, 0x6e0, 1, 1},           /* TSC_DEADLINE */
+    {0x802, 0x83f, 1, 1},           /* x2APIC */
+    {0xc0000080, 0xc0000084, 1, 1}, /* EFER, SYSCALL */
+    {0xc0000100, 0xc0000103, 1, 1}, /* FS, GS, TSC_AUX */
+};
+
+static int is_own_msr(uint32_t msr, int write)
 {
-	uint64_t readable = 0, writable = 0, value;
+	for (unsigned int i = 0; i < sizeof(own_msrs) / sizeof(own_msrs[0]); i++)
+		if (msr >= own_msrs[i].first && msr <= own_msrs[i].last)
+			return write ? own_msrs[i].write : own_msrs[i].read;
+	return 0;
+}
+
+static int sweep_msrs(void)
+{
+	uint64_t tried = 0, taken = 0, value;
 
 	for (uint32_t i = 0; i < 0x4000; i++) {
 		uint32_t msr = i < 0x2000 ? i : 0xc0000000 + (i - 0x2000);
 
-		if (!try_rdmsr(msr, &value))
+		value = 0;
+		tried++;
+		if (try_rdmsr(msr, &value) && !is_own_msr(msr, 0)) {
+			say("MSR %x reads %x", msr, value);
+			taken++;
+		}
+		if (is_own_msr(msr, 1))
 			continue;
-		readable++;
-		/* What it may read, it may write back, or not. */
-		if ((msr < 0x800 || msr > 0x8ff) && try_wrmsr(msr, value))
-			writable++;
+		tried++;
+		if (try_wrmsr(msr, value)) {
+			say("MSR %x takes %x", msr, value);
+			taken++;
+		}
 	}
-	say("%u MSRs readable, %u writable", readable, writable);
-	readable = (uint64_t)try_rdmsr(0x12345678, &value) + (uint64_t)try_wrmsr(0x3a, 5) +
-		   (uint64_t)try_wrmsr(0x79, 0) + (uint64_t)try_wrmsr(0x200, 0) +
-		   (uint64_t)try_wrmsr(IA32_APIC_BASE, 0xfee00000);
-	say("%u forbidden MSRs taken", readable, 0);
+	/* Outside both ranges, and with values that would do harm. */
+	tried += 5;
+	taken += (uint64_t)try_rdmsr(0x12345678, &value) + (uint64_t)try_wrmsr(0x3a, 5) +
+		 (uint64_t)try_wrmsr(0x79, 0) + (uint64_t)try_wrmsr(0x200, 0) +
+		 (uint64_t)try_wrmsr(IA32_APIC_BASE, 0xfee00000);
+	say("%u accesses to MSRs of others tried, %u worked", tried, taken);
+	return !taken;
 }
 
-static void sweep_ports(void)
+static int sweep_ports(void)
 {
 	uint64_t in = 0, out = 0;
 
@@ -268,35 +320,40 @@ static void sweep_ports(void)
 		in += (uint64_t)try_in((uint16_t)port);
 		out += (uint64_t)try_out((uint16_t)port);
 	}
-	say("%u ports readable, %u writable", in, out);
+	say("of 65536 ports %u readable, %u writable", in, out);
+	return !in && !out;
 }
 
-/* Whatever a core may aim at others: INIT, SIPI, NMI, SMI, fixed; one target, shorthands, logical. */
-static void attack_cores(void)
+/* Whatever a core may aim at others: INIT, SIPI, NMI, SMI, fixed; one target, shorthands, logical.
+ * What is not its core's is dropped; the two fixed vectors reach itself. */
+static int attack_cores(void)
 {
-	static const uint32_t forms[] = {0x500, 0x4500, 0x600, 0x6ff, 0x400, 0x200, 0x30, 0x80};
-	uint64_t taken = 0, tried = 0;
+	static const uint32_t forms[] = {0x500, 0x4500, 0x600,       0x6ff,
+					 0x400, 0x200,  VECTOR_SELF, VECTOR_SELF2};
+	uint64_t tried = 0;
 
+	wrmsr(X2APIC_SVR, 0x1ff);
 	for (uint64_t to = 0; to < 16; to++)
 		for (uint32_t shorthand = 0; shorthand < 4; shorthand++)
 			for (unsigned int i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-				/* Logical or physical; not to itself by shorthand. */
-				if (shorthand == 1)
-					continue;
+				/* Physical or logical. */
+				uint64_t icr = to << 32 | shorthand << 18 | forms[i];
+
 				tried += 2;
-				taken += (uint64_t)try_wrmsr(X2APIC_ICR,
-							     to << 32 | shorthand << 18 | forms[i]);
-				taken += (uint64_t)try_wrmsr(
-				    X2APIC_ICR, to << 32 | shorthand << 18 | 1 << 11 | forms[i]);
+				try_wrmsr(X2APIC_ICR, icr);
+				try_wrmsr(X2APIC_ICR, icr | 1 << 11);
 			}
-	say("%u interrupt commands tried, %u not refused", tried, taken);
+	for (unsigned int i = 0; i < 16; i++)
+		asm volatile("sti; nop; cli");
+	say("%u interrupt commands tried, %u interrupts to itself", tried, ticks);
+	return ticks == 2;
 }
 
-static void fuzz_calls(void)
+static int fuzz_calls(uint64_t number)
 {
 	uint64_t seed = 88172645463325252ull, refused = 0, r[5];
 
-	for (uint32_t n = 0; n < 1000000; n++) {
+	for (uint64_t n = 0; n < number; n++) {
 		for (unsigned int i = 0; i < 5; i++) {
 			seed ^= seed << 13;
 			seed ^= seed >> 7;
@@ -305,14 +362,53 @@ static void fuzz_calls(void)
 		}
 		r[0] = r[0] & 1 ? 0xf8 + (r[0] >> 1 & 31) : r[0];
 		/* Not those that end the domain, nor those that fill the consoles and event rings. */
-		if (r[0] >= IX_GCALL_CONSOLE && r[0] <= IX_GCALL_EVENT) {
-			if (r[0] != IX_GCALL_STATS && r[0] != IX_GCALL_CONSOLE)
-				continue;
+		if (r[0] == IX_GCALL_EXIT || r[0] == IX_GCALL_PANIC)
+			r[0] = IX_GCALL_STATS;
+		if (r[0] == IX_GCALL_EVENT)
+			r[1] |= 0x100;
+		if (r[0] == IX_GCALL_CONSOLE || r[0] == IX_GCALL_STATS)
 			r[1] &= ~info->mem[0].base; /* not its own memory */
-		}
 		refused += call(r[0], r[1], r[2], r[3], r[4]) < 0;
 	}
-	say("a million calls made, %u refused", refused, 0);
+	say("%u calls made, %u refused", number, refused);
+	return refused > number / 2;
+}
+
+/* The configuration space of its function: all that is there to write, but the command register. */
+static uint64_t write_config(uint64_t index)
+{
+	uint64_t taken = 0;
+
+	for (uint64_t size = 1; size <= 4; size *= 2)
+		for (uint64_t at = 0; at < 4096; at += size) {
+			int64_t before = call(IX_GCALL_PCI_READ, index, at, size, 0);
+
+			if (at == 4)
+				continue;
+			taken += call(IX_GCALL_PCI_WRITE, index, at, size, ~0ull) >= 0;
+			taken += call(IX_GCALL_PCI_READ, index, at, size, 0) != before;
+		}
+	return taken;
+}
+
+/* Messages can be aimed at any core: neither the table, nor what enables it, is the guest's. */
+static int attack_messages(void)
+{
+	uint64_t taken = 0, tables = 0;
+
+	for (uint32_t i = 0; i < info->ndevices; i++) {
+		const struct ix_device *d = &info->device[i];
+
+		taken += write_config(d->index);
+		for (unsigned int b = 0; b < IX_MAX_BARS; b++)
+			tables += d->bar[b].flags & IX_BAR_MSIX ? 1 : 0;
+	}
+	/* Functions that it does not have. */
+	for (uint64_t index = 0; index < 300; index++)
+		if (index >= info->ndevices)
+			taken += call(IX_GCALL_PCI_WRITE, index << (index & 60), 4, 2, 6) >= 0;
+	say("%u writes to configuration space worked, %u BARs with MSI-X tables", taken, tables);
+	return info->ndevices && !taken;
 }
 
 static void poll(uint64_t rounds)
@@ -320,10 +416,7 @@ static void poll(uint64_t rounds)
 	uint64_t begin = tsc();
 
 	if (info->flags & IX_BOOT_X2APIC) {
-		wrmsr(X2APIC_SVR, 0x1ff);
-		wrmsr(X2APIC_DIVIDE, 0xb); /* by 1 */
-		wrmsr(X2APIC_TIMER, 1 << 17 | VECTOR_TIMER);
-		wrmsr(X2APIC_COUNT, info->tsc_khz * 10 + 1);
+		start_timer(info->tsc_khz * 10 + 1, 1 << 17); /* periodic */
 		asm volatile("sti");
 	}
 	say("polling", 0, 0);
@@ -334,6 +427,28 @@ static void poll(uint64_t rounds)
 	say("it took %u ticks of the TSC", tsc() - begin, 0);
 	for (;;)
 		asm volatile("sti; hlt; cli");
+}
+
+/* Whoever writes to memory of this domain changes the sum; whoever holds up its core delays it. */
+static void guard(void)
+{
+	uint64_t *begin = (uint64_t *)(IX_DIRECT_BASE + info->free_base);
+	uint64_t *end = (uint64_t *)(IX_DIRECT_BASE + info->mem[0].base + info->mem[0].size);
+	uint64_t next = tsc();
+
+	for (uint64_t *p = begin; p < end; p++)
+		*p = (uint64_t)p * 0x9e3779b97f4a7c15ull;
+	for (uint64_t n = 1;; n++) {
+		uint64_t sum = 0;
+
+		for (const uint64_t *p = begin; p < end; p++)
+			sum = (sum << 1 | sum >> 63) ^ *p;
+		say("guard %u sum %x", n, sum);
+		for (next += info->tsc_khz * 250; tsc() < next;) {
+			start_timer(info->tsc_khz * 10, 0);
+			asm volatile("sti; hlt; cli");
+		}
+	}
 }
 
 static void beat(void)
@@ -384,10 +499,15 @@ static int is(const char *a, const char *b)
 	return !*a || *a == ':';
 }
 
-static void act(const char *role)
+/* Returns the status with which the domain exits. */
+static uint64_t act(const char *role)
 {
+	int held = 1;
+
 	if (is(role, "beat"))
 		beat();
+	else if (is(role, "guard"))
+		guard();
 	else if (is(role, "poll"))
 		poll(parameter(role));
 	else if (is(role, "spin"))
@@ -402,18 +522,21 @@ static void act(const char *role)
 	else if (is(role, "crash"))
 		crash(parameter(role));
 	else if (is(role, "msrs"))
-		sweep_msrs();
+		held = sweep_msrs();
 	else if (is(role, "ports"))
-		sweep_ports();
+		held = sweep_ports();
 	else if (is(role, "calls"))
-		fuzz_calls();
+		held = fuzz_calls(parameter(role));
 	else if (is(role, "icr"))
-		attack_cores();
+		held = attack_cores();
+	else if (is(role, "msix"))
+		held = attack_messages();
+	return held ? STATUS_HELD : STATUS_BROKEN;
 }
 
 void probe_main(const struct ix_bootinfo *boot, uint64_t core)
 {
-	const char *role;
+	uint64_t status;
 
 	info = boot;
 	say("core %u of %u is here", core, boot->ncores);
@@ -421,8 +544,7 @@ void probe_main(const struct ix_bootinfo *boot, uint64_t core)
 		for (;;)
 			asm volatile("hlt");
 	load_tables();
-	role = argument();
-	act(role);
+	status = act(argument());
 	say("done", 0, 0);
-	call(IX_GCALL_EXIT, 7, 0, 0, 0);
+	call(IX_GCALL_EXIT, status, 0, 0, 0);
 }

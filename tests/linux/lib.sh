@@ -29,17 +29,33 @@ member() { # name, key
 	ixctl --json list | sed 's/},{/}\n{/g' | sed -n "s/.*\"name\":\"$1\",.*\"$2\":\"*\([^,\"}]*\).*/\1/p"
 }
 
+# Asks how a dataplane is: its state, and why it stopped, are then in $state and $why. Each process
+# costs an emulator milliseconds, so the shell looks for them itself.
+look() { # name
+	list=$(ixctl --json list)
+	state=none why=
+	case $list in
+	*"\"name\":\"$1\","*)
+		list=${list#*\"name\":\""$1"\",}
+		state=${list#*\"state\":\"} why=${list#*\"why_stopped\":\"}
+		state=${state%%\"*} why=${why%%\"*}
+		;;
+	esac
+}
+
 state() {
-	ixctl --json list | sed 's/},{/}\n{/g' | sed -n "s/.*\"name\":\"$1\",\"state\":\"\([a-z]*\)\".*/\1/p"
+	look "$1"
+	echo "$state"
 }
 
 # Waits until a dataplane is in a state; the domain's own work takes the time.
 await() { # name, state[, rounds]
-	for _ in $(seq "${3:-400}"); do
-		[ "$(state "$1")" = "$2" ] && return 0
-		usleep 50000
+	for _ in $(seq "${3:-1000}"); do
+		look "$1"
+		[ "$state" = "$2" ] && return 0
+		usleep 20000
 	done
-	echo "test: $1 is $(state "$1"), not $2"
+	echo "test: $1 is $state, not $2"
 	return 1
 }
 

@@ -11,7 +11,7 @@ BAD = "PANIC|REFUSED|does not answer"
 
 
 def boots(what, cpus, args, mode, rows=(), end=r"{0} of {0} cores halted$", refused=None,
-          module=None, **machine):
+          module=None, entry_fails=False, **machine):
     """One boot, and each core's line in it."""
     name = re.sub(r"\W+", "-", what.lower()).strip("-")
     lines = []
@@ -33,7 +33,7 @@ def boots(what, cpus, args, mode, rows=(), end=r"{0} of {0} cores halted$", refu
                     raise RuntimeError(f"no line /{row}/:\n{m.console.tail(40)}")
             if m.console.count("REFUSED") != bool(refused):
                 raise RuntimeError(f"not exactly one line:\n{m.console.tail()}")
-            if m.vmentry_failures():
+            if bool(m.vmentry_failures()) != entry_fails:
                 raise RuntimeError("\n".join(m.vmentry_failures()))
             if not m.alive():
                 raise RuntimeError(f"the machine ended: {m.wait(limit=1)}")
@@ -69,4 +69,10 @@ boots("2 cores, no module", 2, "", "x2APIC", refused="no Linux: the loader gave 
 boots("1 core, a module that is no kernel", 1, "", "x2APIC",
       refused="the first module is not a Linux kernel that can be started: ",
       module=f"{linux.kernel_dir('cloud')}/version")
+# What is wrong with a state that the processor does not take.
+boots("1 core, a VM entry that fails", 1, "test=bad-entry", "x2APIC", entry_fails=True,
+      end="Linux has ended: entry: bad guest state",
+      rows=["Linux, core 0: VM entry refused: guest RFLAGS: reserved bits$",
+            "Linux, core 0: entry: bad guest state .exit reason 0x80000021"],
+      module=f"{linux.kernel_dir('cloud')}/vmlinuz")
 tap.done()
