@@ -11,7 +11,7 @@ PANIC = r"hv: .*PANIC|hv: .*Linux has ended|Kernel panic|Oops:|BUG:"
 # Calls of the fuzzing guest, restarts of a dataplane, instructions of the polling one: for CI, and in
 # full by the environment (1000000, 100, 1000000000).
 CALLS = int(os.environ.get("IX_CALLS", "1000000"))
-RESTARTS = int(os.environ.get("IX_RESTARTS", "100"))
+RESTARTS = int(os.environ.get("IX_RESTARTS", "40"))
 INSTRUCTIONS = int(os.environ.get("IX_INSTRUCTIONS", "100000000"))
 # What tests/linux/domains.sh must have reported, beside its probes of memory.
 ORDERS = [f"{start}, {stop}" for start in ("a b", "b a") for stop in ("a b", "b a")]

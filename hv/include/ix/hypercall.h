@@ -135,7 +135,7 @@ struct ix_hv_info {
 	uint64_t pool_size, pool_free; /* bytes */
 	uint64_t own_size;             /* memory of the hypervisor */
 	uint64_t absent_accesses;      /* of Linux, to memory that is not its */
-	uint8_t x2apic; /* of dataplanes */
+	uint8_t x2apic;                /* of dataplanes */
 	uint8_t iommu;
 	uint8_t reserved[6];
 	uint64_t own_free; /* of own_size: what is left for new domains and devices */
