@@ -94,10 +94,27 @@ def check_wire(tap, path):
     tap.ok(any(f["http.response.code"] == "200" for f in ours), "an HTTP answer of the dataplane")
 
 
+def shape(line):
+    """A line without what differs from run to run: numbers, spaces."""
+    return " ".join(re.sub(r"(0x)?\d[\d.]*", "#", line).split())
+
+
+def check_readme(tap, lines):
+    """README.md shows what is printed, in this order."""
+    with open(os.path.join(TOP, "README.md")) as f:
+        example = re.search(r"<!-- output of make run -->\n```text\n(.*?)```", f.read(), re.S).group(1)
+    rest = iter(lines)
+    for line in example.splitlines():
+        if not any(shape(line) == shape(other) for other in rest):
+            tap.ok(False, "README.md shows what is printed", line)
+            return
+    tap.ok(True, "README.md shows what is printed")
+
+
 tap = Tap()
-run = subprocess.run([os.path.join(TOP, "scripts", "run-demo")], capture_output=True, text=True,
-                     stdin=subprocess.DEVNULL, timeout=LIMIT, preexec_fn=die_with_parent,
-                     env=dict(os.environ, INTERACTIVE=""))
+env = {k: v for k, v in os.environ.items() if not re.match("MAKE|MFLAGS|INTERACTIVE", k)}
+run = subprocess.run(["make", "run"], cwd=TOP, env=env, capture_output=True, text=True,
+                     stdin=subprocess.DEVNULL, timeout=LIMIT, preexec_fn=die_with_parent)
 lines = run.stdout.splitlines()
 tap.note(run.stdout)
 if not tap.equal(run.returncode, 0, "make run ends with status 0"):
@@ -127,6 +144,7 @@ with tap.check("the core of echo had no VM exit while it served"):
 with tap.check("ixctl list shows both dataplanes"):
     names = {row[0]: row[1] for row in rows(lines, "the dataplanes")[1:] if len(row) > 1}
     assert names == {"echo": "running", "kv": "running"}, names
+check_readme(tap, lines)
 check_stats(tap, lines)
 check_wire(tap, os.path.join(build_dir(), "log", "system", "run", "demo", "wire.pcap"))
 tap.done()

@@ -22,12 +22,13 @@ ANSWER = 300
 class Terminal:
     """The program's terminal; what it printed is matched like a console."""
 
-    def __init__(self, *command, **env):
+    def __init__(self, *command):
+        env = {k: v for k, v in os.environ.items() if not re.match("MAKE|MFLAGS", k)}
         self.master, slave = pty.openpty()
         self.before = termios.tcgetattr(slave)
         self.slave = slave
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave,
-                                        env=dict(os.environ, **env), preexec_fn=die_with_parent)
+        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=TOP,
+                                        env=env, preexec_fn=die_with_parent)
         self.text = self.all = ""
 
     def expect(self, pattern, limit):
@@ -71,7 +72,7 @@ class Terminal:
 
 PROMPT = r"^\S* # $"
 tap = Tap()
-terminal = Terminal(os.path.join(TOP, "scripts", "run-demo"), INTERACTIVE="1")
+terminal = Terminal("make", "run", "INTERACTIVE=1")
 try:
     with tap.check("it says how the echo service is reached"):
         command = terminal.expect(r"is reached with\n +(.*)\n", LIMIT).group(1)
