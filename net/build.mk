@@ -22,6 +22,7 @@ $(eval $(call fuzz_target,net_tcp_state,$(NET_CHECK) tests/fuzz/net_tcp_state.c)
 NET_PEER := $(NET_CHECK) tests/lib/peer.c
 $(eval $(call unit_test,net_ip,$(NET_PEER) tests/unit/net_ip.c))
 $(eval $(call unit_test,net_tcp,$(NET_PEER) tests/unit/net_tcp.c))
+$(eval $(call unit_test,net_fast,$(NET_CHECK) tests/fuzz/net_tcp_state.c tests/unit/net_fast.c))
 $(eval $(call unit_test,net_wheel,net/core/wheel.c tests/unit/net_wheel.c))
 
 # A million connections: too many for the sanitizers' memory, so a plain program.

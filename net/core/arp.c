@@ -7,10 +7,9 @@
  * readers check it before and after and treat a change as a miss. A writer that finds the entry
  * taken gives up: another core is writing the same news.
  */
-#include "net/core/core.h"
+#include "net/core/arp.h"
 
 #define WAYS         8
-#define REFRESH_US   60000000ull /* after this age, ask again (unicast) when used */
 #define EXPIRE_US    75000000ull /* used and not confirmed for so long: gone */
 #define RETRY_US     1000000ull  /* at most one request per second and target */
 #define TRIES        3
@@ -19,28 +18,6 @@
 #define ANNOUNCE_NUM 2
 #define ANNOUNCE_US  2000000ull
 #define DEFEND_US    10000000ull
-
-enum {
-	E_FREE,
-	E_VALID,
-	E_STATIC,
-};
-
-struct entry {
-	uint32_t version;
-	uint32_t ip;
-	uint8_t mac[6];
-	uint8_t state;
-	uint8_t pad;
-	uint64_t confirmed;
-	uint64_t asked;
-};
-
-struct ixn_arp {
-	uint32_t mask;
-	uint32_t pad[15];
-	struct entry e[];
-};
 
 static uint32_t table_entries(uint32_t want)
 {
@@ -53,7 +30,7 @@ static uint32_t table_entries(uint32_t want)
 
 size_t ixn_arp_size(uint32_t entries)
 {
-	return sizeof(struct ixn_arp) + table_entries(entries) * sizeof(struct entry);
+	return sizeof(struct ixn_arp) + table_entries(entries) * sizeof(struct arp_entry);
 }
 
 struct ixn_arp *ixn_arp_init(void *mem, uint32_t entries)
@@ -71,7 +48,7 @@ static uint32_t slot_of(const struct ixn_arp *a, uint32_t ip, uint32_t way)
 }
 
 /* A consistent copy of an entry if it is for ip. */
-static bool read_entry(const struct entry *e, uint32_t ip, struct entry *copy)
+static bool read_entry(const struct arp_entry *e, uint32_t ip, struct arp_entry *copy)
 {
 	uint32_t v = __atomic_load_n(&e->version, __ATOMIC_ACQUIRE);
 
@@ -82,7 +59,7 @@ static bool read_entry(const struct entry *e, uint32_t ip, struct entry *copy)
 	return __atomic_load_n(&e->version, __ATOMIC_RELAXED) == v;
 }
 
-static bool lock_entry(struct entry *e)
+static bool lock_entry(struct arp_entry *e)
 {
 	uint32_t v = __atomic_load_n(&e->version, __ATOMIC_RELAXED);
 
@@ -90,17 +67,17 @@ static bool lock_entry(struct entry *e)
 						       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-static void unlock_entry(struct entry *e)
+static void unlock_entry(struct arp_entry *e)
 {
 	__atomic_store_n(&e->version, e->version + 1, __ATOMIC_RELEASE);
 }
 
-static struct entry *find(struct ixn *n, uint32_t ip, struct entry *copy)
+static struct arp_entry *find(struct ixn *n, uint32_t ip, struct arp_entry *copy)
 {
 	struct ixn_arp *a = n->arp;
 
 	for (uint32_t w = 0; w < WAYS; w++) {
-		struct entry *e = &a->e[slot_of(a, ip, w)];
+		struct arp_entry *e = &a->e[slot_of(a, ip, w)];
 		if (read_entry(e, ip, copy))
 			return e;
 	}
@@ -110,11 +87,11 @@ static struct entry *find(struct ixn *n, uint32_t ip, struct entry *copy)
 static void store(struct ixn *n, uint32_t ip, const uint8_t *mac, uint8_t state)
 {
 	struct ixn_arp *a = n->arp;
-	struct entry copy, *e = find(n, ip, &copy);
+	struct arp_entry copy, *e = find(n, ip, &copy);
 
 	if (!e) { /* a free way, else the one confirmed longest ago */
 		for (uint32_t w = 0; w < WAYS; w++) {
-			struct entry *c = &a->e[slot_of(a, ip, w)];
+			struct arp_entry *c = &a->e[slot_of(a, ip, w)];
 			if (c->state == E_STATIC)
 				continue;
 			if (!e || c->state == E_FREE || c->confirmed < e->confirmed)
@@ -137,7 +114,7 @@ static void store(struct ixn *n, uint32_t ip, const uint8_t *mac, uint8_t state)
 	unlock_entry(e);
 }
 
-static void forget(struct entry *e)
+static void forget(struct arp_entry *e)
 {
 	if (lock_entry(e)) {
 		e->state = E_FREE;
@@ -198,13 +175,6 @@ static void request(struct ixn *n, uint32_t ip, const uint8_t *dst)
 	send_arp(n, 1, dst, source_for(n, ip), zero, ip);
 }
 
-static void fill(struct ixn *n, struct ixn_txpkt *p, const uint8_t *mac)
-{
-	memcpy(p->hdr, mac, 6);
-	memcpy(p->hdr + 6, n->cfg.mac, 6);
-	put16(p->hdr + 12, ETH_IP);
-}
-
 static struct ixn_txpkt *wait_pop(struct arp_wait *w)
 {
 	struct ixn_txpkt *p = w->head;
@@ -259,10 +229,10 @@ static void wait_for(struct ixn *n, struct ixn_txpkt *p, uint32_t ip)
 static __attribute__((noinline)) void send_slow(struct ixn *n, struct ixn_txpkt *p,
 						uint32_t nexthop, uint16_t *hint)
 {
-	struct entry c, *e;
+	struct arp_entry c, *e;
 
 	if (is_broadcast(n, nexthop)) {
-		fill(n, p, bcast_mac);
+		arp_fill(n, p->hdr, bcast_mac);
 		tx_queue(n, p);
 		return;
 	}
@@ -273,7 +243,7 @@ static __attribute__((noinline)) void send_slow(struct ixn *n, struct ixn_txpkt 
 	}
 	if (hint)
 		*hint = (uint16_t)(e - n->arp->e);
-	if (n->now - c.confirmed > REFRESH_US && c.state != E_STATIC) {
+	if (n->now - c.confirmed > ARP_REFRESH_US && c.state != E_STATIC) {
 		if (n->now - c.confirmed > EXPIRE_US) {
 			/* An entry that nobody used meanwhile was not asked for either. */
 			forget(e);
@@ -286,31 +256,16 @@ static __attribute__((noinline)) void send_slow(struct ixn *n, struct ixn_txpkt 
 			request(n, nexthop, c.mac);
 		}
 	}
-	fill(n, p, c.mac);
+	arp_fill(n, p->hdr, c.mac);
 	tx_queue(n, p);
 }
 
 void arp_send(struct ixn *n, struct ixn_txpkt *p, uint32_t nexthop, uint16_t *hint)
 {
-	if (likely(hint != NULL)) {
-		const struct entry *e = &n->arp->e[*hint & n->arp->mask];
-		uint32_t v = __atomic_load_n(&e->version, __ATOMIC_ACQUIRE);
-
-		/* A broadcast address never has an entry. */
-		if (likely(!(v & 1) && e->ip == nexthop &&
-			   (e->state == E_STATIC ||
-			    (e->state == E_VALID && n->now - e->confirmed <= REFRESH_US)))) {
-			memcpy(p->hdr, e->mac, 6);
-			memcpy(p->hdr + 6, n->cfg.mac, 6);
-			put16(p->hdr + 12, ETH_IP);
-			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			if (likely(__atomic_load_n(&e->version, __ATOMIC_RELAXED) == v)) {
-				tx_queue(n, p);
-				return;
-			}
-		}
-	}
-	send_slow(n, p, nexthop, hint);
+	if (likely(hint && arp_known(n, p->hdr, nexthop, *hint)))
+		tx_queue(n, p);
+	else
+		send_slow(n, p, nexthop, hint);
 }
 
 static void resolved(struct ixn *n, struct arp_wait *w, const uint8_t *mac)
@@ -318,7 +273,7 @@ static void resolved(struct ixn *n, struct arp_wait *w, const uint8_t *mac)
 	struct ixn_txpkt *p;
 
 	while ((p = wait_pop(w))) {
-		fill(n, p, mac);
+		arp_fill(n, p->hdr, mac);
 		tx_queue(n, p);
 	}
 	w->ip = 0;
@@ -376,7 +331,7 @@ void arp_rx(struct ixn *n, const uint8_t *p, uint32_t len)
 			target = a;
 	}
 	if (sip) { /* RFC 826: merge; new entries only for those who talk to us */
-		struct entry c;
+		struct arp_entry c;
 		struct arp_wait *w = waiting(n, sip);
 		if (target || w || find(n, sip, &c))
 			store(n, sip, sha, E_VALID);
@@ -406,7 +361,7 @@ static void house_waits(struct ixn *n)
 {
 	for (uint32_t i = 0; n->nwait && i < ARP_WAITS; i++) {
 		struct arp_wait *w = &n->wait[i];
-		struct entry c;
+		struct arp_entry c;
 
 		if (!w->ip)
 			continue;

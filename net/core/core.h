@@ -156,6 +156,7 @@ struct ixn {
 	size_t reasm_size;
 	uint32_t reasm_count;
 	uint64_t house; /* next housekeeping */
+	bool no_fast;   /* tests: the full path for every segment; see fast.c */
 	struct wheel wheel;
 };
 
@@ -237,8 +238,26 @@ static inline void rx_release(struct ixn *n, struct ixn_rxbuf *b)
 }
 
 /* ---- hash.c */
-uint32_t flow_hash(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
-		   uint16_t lport);
+static inline uint64_t fold_mul(uint64_t a, uint64_t b)
+{
+	unsigned __int128 m = (unsigned __int128)a * b;
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+/*
+ * A keyed hash: folded products of words that are masked with secret bits. Without the secrets a
+ * peer cannot choose ports that collide.
+ */
+static inline uint32_t flow_hash(const struct ixn *n, uint32_t raddr, uint32_t laddr,
+				 uint16_t rport, uint16_t lport)
+{
+	uint64_t a = ((uint64_t)raddr << 32 | laddr) ^ n->cfg.secret[2] ^ 0x2d358dccaa6c78a5ull;
+	uint64_t b = ((uint64_t)rport << 16 | lport) ^ n->cfg.secret[3] ^ 0x8bb84b93962eacc9ull;
+
+	return (uint32_t)fold_mul(fold_mul(a, b) ^ n->cfg.secret[2], 0x4b33a62ed433d4a3ull);
+}
+
 /* Returns a TCB number, ID_TIMEWAIT | number, or NONE. */
 uint32_t flow_find(const struct ixn *n, uint32_t hash, uint32_t raddr, uint32_t laddr,
 		   uint16_t rport, uint16_t lport);

@@ -8,26 +8,6 @@
 
 #define FAR 16 /* buckets an entry can be away from home */
 
-static inline uint64_t fold_mul(uint64_t a, uint64_t b)
-{
-	unsigned __int128 m = (unsigned __int128)a * b;
-
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
-/*
- * A keyed hash: folded products of words that are masked with secret bits. Without the secrets a
- * peer cannot choose ports that collide.
- */
-uint32_t flow_hash(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
-		   uint16_t lport)
-{
-	uint64_t a = ((uint64_t)raddr << 32 | laddr) ^ n->cfg.secret[2] ^ 0x2d358dccaa6c78a5ull;
-	uint64_t b = ((uint64_t)rport << 16 | lport) ^ n->cfg.secret[3] ^ 0x8bb84b93962eacc9ull;
-
-	return (uint32_t)fold_mul(fold_mul(a, b) ^ n->cfg.secret[2], 0x4b33a62ed433d4a3ull);
-}
-
 static bool same(const struct ixn *n, uint32_t id, uint32_t raddr, uint32_t laddr, uint16_t rport,
 		 uint16_t lport)
 {

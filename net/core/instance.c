@@ -3,9 +3,6 @@
 #include "net/core/siphash.h"
 #include "net/tcp/tcp.h"
 
-/* How many packets ahead of the one at work the connection's lines are asked for. */
-#define AHEAD 4
-
 struct arena {
 	uint8_t *base;
 	size_t used;
@@ -282,131 +279,6 @@ void tx_burst(struct ixn *n)
 
 /* ---- the cycle */
 
-/* What the first look at a packet finds: enough to ask for its connection's memory. */
-struct peek {
-	uint32_t hash;
-	uint32_t id; /* NONE: not plain TCP, or no such connection */
-	bool plain;
-};
-
-/*
- * A plain TCP segment: IPv4 without options, not a fragment, to this host, lengths in order. All
- * else goes through ip_rx().
- */
-static bool peek_tcp(struct ixn *n, struct ixn_rxbuf *b, struct seg *s)
-{
-	const uint8_t *p = b->data;
-	uint64_t dst;
-
-	if (b->len < IX_ETH_HLEN + IX_IP_HLEN + 20)
-		return false;
-	__builtin_memcpy(&dst, p, 8);
-	uint64_t mac = 0;
-	__builtin_memcpy(&mac, n->cfg.mac, 6);
-	if ((dst & 0xffffffffffffull) != mac || get16(p + 12) != ETH_IP || p[14] != 0x45)
-		return false;
-	p += IX_ETH_HLEN;
-	uint32_t total = get16(p + 2);
-	if (total > b->len - IX_ETH_HLEN || total < IX_IP_HLEN + 20 || (get16(p + 6) & 0x3fff) ||
-	    p[9] != PROTO_TCP)
-		return false;
-	uint32_t off = (uint32_t)(p[32] >> 4) * 4;
-	if (off < 20 || IX_IP_HLEN + off > total)
-		return false;
-	uint32_t dip = get32(p + 16);
-	uint8_t la =
-	    n->addr[0].ip == dip && n->addr[0].state >= ADDR_ANNOUNCE && n->addr[0].state <= ADDR_OK
-		? 0
-		: local_index(n, dip);
-	if (la == 0xff)
-		return false;
-	s->buf = b;
-	s->laddr = la;
-	s->tos = p[1];
-	s->raddr = get32(p + 12);
-	s->th = p + IX_IP_HLEN;
-	s->rport = get16(p + 20);
-	s->lport = get16(p + 22);
-	s->data = s->th + off;
-	s->len = total - IX_IP_HLEN - off;
-	return true;
-}
-
-static bool peek_csum(struct ixn *n, const struct ixn_rxbuf *b, const struct seg *s)
-{
-	if (n->cfg.caps & IXN_CAP_NO_CSUM)
-		return true;
-	const uint8_t *ip = s->th - IX_IP_HLEN;
-	if (!(b->flags & IXN_RX_IP_CSUM_OK) &&
-	    csum_fold(csum_add(0, ip, IX_IP_HLEN, 0)) != 0xffff) {
-		n->st.rx_ip_csum++;
-		return false;
-	}
-	if (!(b->flags & IXN_RX_L4_CSUM_OK)) {
-		uint32_t len = (uint32_t)(s->data - s->th) + s->len;
-		uint64_t sum = csum_pseudo(s->raddr, n->addr[s->laddr].ip, PROTO_TCP, len);
-		if (csum_fold(csum_add(sum, s->th, len, 0)) != 0xffff) {
-			n->st.tcp_csum++;
-			return false;
-		}
-	}
-	return true;
-}
-
-static void rx_chunk(struct ixn *n, struct ixn_rxbuf **bufs, uint32_t count)
-{
-	struct seg seg[RX_BURST];
-	struct peek pk[RX_BURST];
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct ixn_rxbuf *b = bufs[i];
-		if (i + AHEAD < count)
-			__builtin_prefetch(bufs[i + AHEAD]->data);
-		n->st.rx_bytes += b->len;
-		pk[i].plain = peek_tcp(n, b, &seg[i]);
-		if (likely(pk[i].plain)) {
-			struct seg *s = &seg[i];
-			pk[i].hash =
-			    flow_hash(n, s->raddr, n->addr[s->laddr].ip, s->rport, s->lport);
-			__builtin_prefetch(flow_bucket(n, pk[i].hash));
-		}
-	}
-	n->st.rx_packets += count;
-	/* The tag alone is a good guess; tcp_input() compares the whole tuple. */
-	for (uint32_t i = 0; i < count; i++) {
-		pk[i].id = NONE;
-		if (unlikely(!pk[i].plain))
-			continue;
-		const struct bucket *k = flow_bucket(n, pk[i].hash);
-		for (uint32_t j = 0; j < 7; j++) {
-			if (k->tag[j] == pk[i].hash && k->id[j] < ID_TIMEWAIT) {
-				pk[i].id = k->id[j];
-				__builtin_prefetch(&n->tcb[pk[i].id]);
-				__builtin_prefetch((char *)&n->tcb[pk[i].id] + 64);
-				break;
-			}
-		}
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (i + AHEAD < count && pk[i + AHEAD].id != NONE) {
-			uint32_t rec = n->tcb[pk[i + AHEAD].id].rec_head;
-			if (rec != NONE)
-				__builtin_prefetch(&n->rec[rec]);
-		}
-		if (unlikely(!pk[i].plain)) {
-			ip_rx(n, bufs[i]);
-			continue;
-		}
-		if (unlikely(!peek_csum(n, bufs[i], &seg[i]))) {
-			rx_release(n, bufs[i]);
-			continue;
-		}
-		tcp_input(n, &seg[i], pk[i].hash, pk[i].id);
-		if (!seg[i].kept)
-			rx_release(n, bufs[i]);
-	}
-}
-
 void ixn_rx(struct ixn *n, struct ixn_rxbuf **bufs, uint32_t count, uint64_t now)
 {
 	set_now(n, now);
@@ -414,7 +286,7 @@ void ixn_rx(struct ixn *n, struct ixn_rxbuf **bufs, uint32_t count, uint64_t now
 		conn_events_retry(n);
 	while (count) {
 		uint32_t c = count > RX_BURST ? RX_BURST : count;
-		rx_chunk(n, bufs, c);
+		tcp_rx_burst(n, bufs, c);
 		bufs += c;
 		count -= c;
 	}
@@ -449,21 +321,8 @@ void ixn_timers(struct ixn *n, uint64_t now)
 
 void ixn_flush(struct ixn *n, uint64_t now)
 {
-	uint32_t count = n->npending;
-
 	set_now(n, now);
-	/* tcp_output() may pend a connection again when a pool is empty: for the next cycle. */
-	for (uint32_t i = 0; i < count; i++) {
-		if (i + AHEAD < count)
-			__builtin_prefetch(&n->tcb[n->pending[i + AHEAD]]);
-		struct tcb *t = &n->tcb[n->pending[i]];
-		t->flags &= ~F_PENDING;
-		if (likely(!(t->flags & F_DEAD)))
-			tcp_output(n, t);
-	}
-	for (uint32_t i = count; i < n->npending; i++)
-		n->pending[i - count] = n->pending[i];
-	n->npending -= count;
+	tcp_flush(n);
 	if (n->txq_n)
 		tx_burst(n);
 	if (n->nreap)

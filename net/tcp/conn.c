@@ -246,15 +246,9 @@ void conn_reap(struct ixn *n)
 
 static void ev_fill(const struct ixn *n, const struct tcb *t, struct ixn_event *ev, uint8_t type)
 {
-	ev->type = type;
-	ev->laddr = t->laddr;
-	ev->lport = t->lport;
-	ev->rport = t->rport;
-	ev->group = t->group;
+	conn_event_head(n, t, ev, type);
 	ev->len = 0;
 	ev->window = 0;
-	ev->handle = conn_handle(n, t);
-	ev->cookie = t->cookie;
 	ev->ptr = NULL;
 	ev->buf = NULL;
 }
@@ -400,16 +394,7 @@ void conn_events_retry(struct ixn *n)
 
 void conn_deliver(struct ixn *n, struct tcb *t, struct ixn_rxbuf *b)
 {
-	b->next = NULL;
-	b->done = 0;
-	if (t->rx_tail) {
-		t->rx_tail->next = b;
-		b->hash = t->rx_tail->hash + 1; /* a running number, to count those held */
-	} else {
-		t->rx_head = b;
-		b->hash = 0;
-	}
-	t->rx_tail = b;
+	conn_hold(t, b);
 	if (likely((t->flags & (F_APP | F_EVENTS)) == F_APP)) {
 		struct ixn_event *ev = ev_new(n, t, IXN_EV_RECV);
 		if (likely(ev != NULL)) {
@@ -425,17 +410,6 @@ void conn_deliver(struct ixn *n, struct tcb *t, struct ixn_rxbuf *b)
 	c->ev |= EVP_RECV;
 	if (t->flags & F_APP)
 		events_later(n, t, c);
-}
-
-/* What ixn_sendv() takes: what both windows allow beyond the data queued, and the slack. */
-uint32_t conn_room(const struct ixn *n, const struct tcb *t)
-{
-	uint32_t end = snd_end(n, t);
-	int32_t wnd = (int32_t)(t->snd_una + t->snd_wnd - end);
-	int32_t cw = (int32_t)(t->cwnd - tcp_pipe(n, t) - (end - t->snd_nxt));
-	int32_t room = (wnd < cw ? wnd : cw) + (int32_t)(n->cfg.tcp.slack_segs * t->mss);
-
-	return room > 0 ? (uint32_t)room : 0;
 }
 
 /* ---- calls */
@@ -522,9 +496,11 @@ int64_t ixn_sendv(struct ixn *n, ixn_conn h, const struct ixn_seg *seg, uint32_t
 		return -IXN_EPIPE;
 	if (unlikely(t->state != IXN_ESTABLISHED && t->state != IXN_CLOSE_WAIT))
 		return -IXN_ENOTCONN;
-	uint32_t room = conn_room(n, t), end = snd_end(n, t), i;
+	uint32_t end = snd_end(n, t), room = conn_room_behind(n, t, end), i;
 	for (i = 0; i < nsegs && room; i++) {
 		uint32_t len = seg[i].len < room ? seg[i].len : room;
+		if (unlikely(len > REC_LEN_MAX))
+			len = REC_LEN_MAX;
 		if (unlikely(!len))
 			continue;
 		uint32_t id = rec_new(n);
@@ -555,21 +531,18 @@ int64_t ixn_sendv(struct ixn *n, ixn_conn h, const struct ixn_seg *seg, uint32_t
 	return taken;
 }
 
-int ixn_recv_done(struct ixn *n, ixn_conn h, uint64_t bytes)
+/* Gives back the first `bytes` of what was delivered, which ends before `stop`. */
+static int release_bytes(struct ixn *n, struct tcb *t, uint64_t bytes, const struct ixn_rxbuf *stop)
 {
-	struct tcb *t = conn_get(n, h);
-	struct ixn_rxbuf *b, *stop;
+	struct ixn_rxbuf *b;
+	uint64_t have = 0;
 
-	if (unlikely(!t || !(t->flags & F_APP)))
-		return -IXN_EBADF;
-	stop = unlikely(t->flags & F_EVENTS) ? tcb_cold(n, t)->undelivered : NULL;
-	if (unlikely(bytes > INT32_MAX))
+	if (bytes > INT32_MAX)
 		return -IXN_EINVAL;
 	/* Check before anything is given back. */
-	uint64_t have = 0;
 	for (b = t->rx_head; b != stop && have < bytes; b = b->next)
 		have += b->paylen - b->done;
-	if (unlikely(have < bytes))
+	if (have < bytes)
 		return -IXN_EINVAL;
 	t->rcv_wnd += (int32_t)bytes;
 	while (bytes) {
@@ -584,6 +557,29 @@ int ixn_recv_done(struct ixn *n, ixn_conn h, uint64_t bytes)
 		if (!t->rx_head)
 			t->rx_tail = NULL;
 		rx_release(n, b);
+	}
+	return 0;
+}
+
+int ixn_recv_done(struct ixn *n, ixn_conn h, uint64_t bytes)
+{
+	struct tcb *t = conn_get(n, h);
+	struct ixn_rxbuf *b, *stop;
+
+	if (unlikely(!t || !(t->flags & F_APP)))
+		return -IXN_EBADF;
+	stop = unlikely(t->flags & F_EVENTS) ? tcb_cold(n, t)->undelivered : NULL;
+	b = t->rx_head;
+	if (likely(b && b != stop && bytes == b->paylen - b->done)) { /* one buffer, usually */
+		t->rcv_wnd += (int32_t)bytes;
+		t->rx_head = b->next;
+		if (!b->next)
+			t->rx_tail = NULL;
+		rx_release(n, b);
+	} else {
+		int err = release_bytes(n, t, bytes, stop);
+		if (unlikely(err))
+			return err;
 	}
 	if (likely(t->state != IXN_CLOSED && t->state != IXN_TIME_WAIT))
 		tcp_window_update(n, t);

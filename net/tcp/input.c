@@ -156,7 +156,7 @@ static void note_dsack(struct ixn *n, struct tcb *t, uint32_t lo, uint32_t hi)
 /* Whether the connection may hold another buffer. */
 static bool may_hold(const struct ixn *n, const struct tcb *t)
 {
-	uint32_t held = t->rx_head ? t->rx_tail->hash - t->rx_head->hash + 1 : 0;
+	uint32_t held = conn_held(t);
 
 	if (t->flags & F_OOO)
 		held += tcb_cold(n, t)->ooo_count;

@@ -104,15 +104,9 @@ static void report_sent(struct ixn *n, struct tcb *t, uint32_t data)
 	if (likely((t->flags & (F_APP | F_EVENTS)) == F_APP)) {
 		struct ixn_event *ev = ev_get(n);
 		if (likely(ev != NULL)) {
-			ev->type = IXN_EV_SENT;
-			ev->laddr = t->laddr;
-			ev->lport = t->lport;
-			ev->rport = t->rport;
-			ev->group = t->group;
+			conn_event_head(n, t, ev, IXN_EV_SENT);
 			ev->len = data;
 			ev->window = conn_room(n, t);
-			ev->handle = conn_handle(n, t);
-			ev->cookie = t->cookie;
 			return;
 		}
 	}
@@ -129,17 +123,9 @@ uint32_t tcp_cwnd_room(const struct ixn *n, const struct tcb *t)
 	return room > 0 ? (uint32_t)room : 0;
 }
 
-/*
- * Grows the window unless the application was the limit (RFC 9293 leaves it; RFC 7661, 9438 5.8).
- * What was in flight before the ACK tells that only for the first ACK of a cycle, as nothing is
- * sent between them; F_FULL tells it for all.
- */
-static inline void grow(struct ixn *n, struct tcb *t, uint32_t flight, uint32_t acked)
+void tcp_grow_limited(struct ixn *n, struct tcb *t, uint32_t flight, uint32_t acked)
 {
 	bool full = t->flags & F_FULL;
-
-	if (likely(!full && flight * 2 < t->cwnd))
-		return;
 	struct tcb_cold *c = tcb_cold(n, t);
 	if (!full && t->cwnd >= c->ssthresh && flight + t->mss < t->cwnd)
 		return;
@@ -596,7 +582,7 @@ static void ack_slow(struct ixn *n, struct tcb *t, struct seg *s, struct ack *a)
 	if (c->recovery == RECOVERY_FAST)
 		prr(n, t, c, a->delivered);
 	else if (a->newer)
-		grow(n, t, c->recovery == RECOVERY_RTO ? t->cwnd : a->flight, s->ack - a->una);
+		tcp_grow(n, t, c->recovery == RECOVERY_RTO ? t->cwnd : a->flight, s->ack - a->una);
 	if (t->flags & F_ECN)
 		ecn_echo(n, t, c, s, a->delivered);
 
@@ -642,7 +628,7 @@ void tcp_ack(struct ixn *n, struct tcb *t, struct seg *s)
 		remove_acked(n, t, s->ack, &a, false);
 		if (likely(a.rtt))
 			tcp_rtt_sample(n, t, a.rtt);
-		grow(n, t, a.flight, s->ack - a.una);
+		tcp_grow(n, t, a.flight, s->ack - a.una);
 		if (likely(t->rec_head == NONE)) {
 			t->rto_at = 0;
 			t->flags &= ~F_TLP;

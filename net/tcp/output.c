@@ -13,23 +13,18 @@ static inline void tcp_header(uint8_t *h, uint16_t lport, uint16_t rport, uint32
 	put32(h + 16, 0); /* checksum, urgent pointer */
 }
 
-/* Checksums, IP header, Ethernet header; off it goes. */
-static inline void finish(struct ixn *n, struct ixn_txpkt *p, uint8_t laddr, uint32_t raddr,
-			  uint8_t ttl, uint8_t tos, uint16_t *hint)
+void tcp_checksum(struct ixn *n, struct ixn_txpkt *p, uint32_t src, uint32_t dst)
 {
 	uint8_t *th = p->hdr + IX_ETH_HLEN + IX_IP_HLEN;
 	uint32_t hlen = p->hdr_len - (IX_ETH_HLEN + IX_IP_HLEN), len = hlen + p->pay_len;
-	uint32_t src = n->addr[laddr].ip, nexthop;
 	uint32_t caps = n->cfg.caps;
 
-	n->st.tcp_out++;
-	p->l4_off = IX_ETH_HLEN + IX_IP_HLEN;
 	if (caps & IXN_CAP_TX_L4_CSUM) {
 		p->flags |= IXN_TX_TCP_CSUM;
-		put_csum(th + 16, csum_fold(csum_pseudo(src, raddr, PROTO_TCP,
+		put_csum(th + 16, csum_fold(csum_pseudo(src, dst, PROTO_TCP,
 							p->flags & IXN_TX_TSO ? 0 : len)));
 	} else if (!(caps & IXN_CAP_NO_CSUM)) {
-		uint64_t sum = csum_add(csum_pseudo(src, raddr, PROTO_TCP, len), th, hlen, 0);
+		uint64_t sum = csum_add(csum_pseudo(src, dst, PROTO_TCP, len), th, hlen, 0);
 		uint32_t off = hlen;
 		for (uint32_t i = 0; i < p->nsegs; i++) {
 			sum = csum_add(sum, p->seg[i].ptr, p->seg[i].len, off);
@@ -37,6 +32,18 @@ static inline void finish(struct ixn *n, struct ixn_txpkt *p, uint8_t laddr, uin
 		}
 		put_csum(th + 16, (uint16_t)~csum_fold(sum));
 	}
+}
+
+/* Checksums, IP header, Ethernet header; off it goes. */
+static inline void finish(struct ixn *n, struct ixn_txpkt *p, uint8_t laddr, uint32_t raddr,
+			  uint8_t ttl, uint8_t tos, uint16_t *hint)
+{
+	uint32_t len = p->hdr_len - (IX_ETH_HLEN + IX_IP_HLEN) + p->pay_len;
+	uint32_t src = n->addr[laddr].ip, nexthop;
+
+	n->st.tcp_out++;
+	p->l4_off = IX_ETH_HLEN + IX_IP_HLEN;
+	tcp_checksum(n, p, src, raddr);
 	ip_header(n, p, src, raddr, PROTO_TCP, ttl, tos, 0, n->cfg.tcp.pmtud ? 0x4000 : 0,
 		  IX_IP_HLEN + len);
 	if (unlikely(!ip_next_hop(n, raddr, laddr, &nexthop))) {
@@ -175,13 +182,9 @@ static inline uint16_t tcp_window(struct tcb *t)
 	return (uint16_t)field;
 }
 
-void tcp_window_update(struct ixn *n, struct tcb *t)
+void tcp_window_opened(struct ixn *n, struct tcb *t)
 {
 	uint32_t left = t->rcv_adv - t->rcv_nxt;
-
-	/* As long as the peer has more than half of the buffer to go there is no hurry. */
-	if (likely((int32_t)left > t->rcv_wnd / 2 && left >= t->mss))
-		return;
 	uint32_t edge = new_edge(t), worth = 2u * t->mss;
 	if (t->flags & F_FIN_RCVD)
 		return;
@@ -558,8 +561,7 @@ bool tcp_send_forced(struct ixn *n, struct tcb *t)
 	return len && send_next(n, t, len);
 }
 
-/* RFC 5681 4.1: after an idle time of one RTO the window is no more than the initial one. */
-static void restart_after_idle(struct ixn *n, struct tcb *t)
+void tcp_restart_after_idle(struct ixn *n, struct tcb *t)
 {
 	if (likely(t->cwnd <= n->cfg.tcp.iw * (uint32_t)t->mss) || t->snd_nxt != t->snd_una)
 		return;
@@ -580,7 +582,7 @@ void tcp_output(struct ixn *n, struct tcb *t)
 		send_lost(n, t);
 	if (t->rec_send != NONE) {
 		uint32_t before = t->snd_nxt;
-		restart_after_idle(n, t);
+		tcp_restart_after_idle(n, t);
 		send_new(n, t);
 		if (t->snd_nxt != before) {
 			if (t->cwnd > n->cfg.tcp.iw * (uint32_t)t->mss)

@@ -30,12 +30,13 @@ struct txrec {
 	const uint8_t *ptr;
 	uint64_t dma;
 	uint32_t seq;
-	uint32_t len;
 	uint32_t next;
 	uint32_t xmit; /* time of the last transmission, microseconds */
-	uint8_t flags;
-	uint8_t pad[7];
+	uint32_t len : 24, flags : 8;
 };
+#define REC_LEN_MAX 0xffffffu
+_Static_assert(sizeof(struct txrec) == 32, "two of them are a cache line");
+
 enum {
 	REC_FIN = 1, /* takes one sequence number, has no data */
 	REC_PSH = 2, /* end of an ixn_sendv() */
@@ -93,8 +94,13 @@ enum {
 
 /* The part of a connection that every segment needs: two cache lines. */
 struct tcb {
-	uint32_t raddr;
-	uint16_t rport, lport;
+	union {
+		struct {
+			uint16_t lport, rport;
+			uint32_t raddr;
+		};
+		uint64_t key; /* the three as one number; see peek() */
+	};
 	uint8_t laddr; /* index in n->addr */
 	uint8_t state; /* enum ixn_state */
 	uint8_t snd_wscale : 4, rcv_wscale : 4;
@@ -324,6 +330,12 @@ static inline uint32_t tcp_ts(const struct ixn *n, const struct tcb *t)
 	return n->ts_now + t->ts_off;
 }
 
+/* ---- fast.c: bursts of packets, and the short way of ordinary segments */
+/* At most RX_BURST packets. Takes the buffers. */
+void tcp_rx_burst(struct ixn *n, struct ixn_rxbuf **bufs, uint32_t count);
+/* Output of all connections in n->pending. */
+void tcp_flush(struct ixn *n);
+
 /* ---- input.c */
 void tcp_rx(struct ixn *n, struct rxinfo *r);
 /* The fast entry: a TCP packet without IP options or fragments. hint: likely TCB or NONE. */
@@ -367,7 +379,57 @@ void conn_event(struct ixn *n, struct tcb *t, uint16_t evp);
 void conn_events_retry(struct ixn *n);
 /* Appends in-order payload to the connection and reports it. */
 void conn_deliver(struct ixn *n, struct tcb *t, struct ixn_rxbuf *b);
-uint32_t conn_room(const struct ixn *n, const struct tcb *t);
+
+/* What ixn_sendv() takes behind `end`, the end of the send queue: what both windows allow beyond the
+ * data queued, and the slack. */
+static inline uint32_t conn_room_behind(const struct ixn *n, const struct tcb *t, uint32_t end)
+{
+	uint32_t queued = end - t->snd_una, slack = n->cfg.tcp.slack_segs * t->mss;
+	int32_t wnd = (int32_t)(t->snd_wnd - queued);
+	int32_t cw = (int32_t)(t->cwnd - tcp_pipe(n, t) - (end - t->snd_nxt));
+	int32_t room = (wnd < cw ? wnd : cw) + (int32_t)slack;
+
+	return room > 0 ? (uint32_t)room : 0;
+}
+
+static inline uint32_t conn_room(const struct ixn *n, const struct tcb *t)
+{
+	return conn_room_behind(n, t, snd_end(n, t));
+}
+
+/* What every event of a connection tells. */
+static inline void conn_event_head(const struct ixn *n, const struct tcb *t, struct ixn_event *ev,
+				   uint8_t type)
+{
+	ev->type = type;
+	ev->laddr = t->laddr;
+	ev->lport = t->lport;
+	ev->rport = t->rport;
+	ev->group = t->group;
+	ev->handle = conn_handle(n, t);
+	ev->cookie = t->cookie;
+}
+
+/* Appends a buffer to what the application holds or will be given. */
+static inline void conn_hold(struct tcb *t, struct ixn_rxbuf *b)
+{
+	b->next = NULL;
+	b->done = 0;
+	b->hash = 0;
+	if (t->rx_tail) {
+		t->rx_tail->next = b;
+		b->hash = t->rx_tail->hash + 1; /* a running number, to count those held */
+	} else {
+		t->rx_head = b;
+	}
+	t->rx_tail = b;
+}
+
+/* Buffers of data in order that a connection holds. */
+static inline uint32_t conn_held(const struct tcb *t)
+{
+	return t->rx_head ? t->rx_tail->hash - t->rx_head->hash + 1 : 0;
+}
 
 static inline uint32_t rec_new(struct ixn *n)
 {
@@ -414,17 +476,57 @@ bool tcp_send_forced(struct ixn *n, struct tcb *t);
 void tcp_send_probe(struct ixn *n, struct tcb *t);
 uint32_t syn_options(uint8_t *o, uint16_t mss, bool sack, bool ts, uint32_t tsval, uint32_t tsecr,
 		     int wscale);
-void tcp_window_update(struct ixn *n, struct tcb *t);
+/* Checksums of a TCP packet that has all but its IP header, or what offload wants in their place. */
+void tcp_checksum(struct ixn *n, struct ixn_txpkt *p, uint32_t src, uint32_t dst);
+/* RFC 5681 4.1: after an idle time of one RTO the window is no more than the initial one. */
+void tcp_restart_after_idle(struct ixn *n, struct tcb *t);
+/* The application has released data: see whether that is worth a segment. */
+void tcp_window_opened(struct ixn *n, struct tcb *t);
+static inline void tcp_window_update(struct ixn *n, struct tcb *t)
+{
+	uint32_t left = t->rcv_adv - t->rcv_nxt;
+
+	/* As long as the peer has more than half of the buffer to go there is no hurry. */
+	if (unlikely((int32_t)left <= t->rcv_wnd / 2 || left < t->mss))
+		tcp_window_opened(n, t);
+}
 
 /* ---- timer.c */
 void tcp_arm(struct ixn *n, struct tcb *t);
 void tcp_timer(struct ixn *n, uint32_t id);
 uint32_t tcp_rto(const struct ixn *n, const struct tcb *t);
 void tcp_rtt_sample(struct ixn *n, struct tcb *t, uint32_t us);
+/* RFC 6298 2, with the variation bounded from below as in Linux: RTO >= SRTT + minimum. Without
+ * backoff and the upper bound; microseconds. */
+static inline uint64_t tcp_rto_us(const struct ixn_tcp_config *cfg, const struct tcb *t)
+{
+	if (unlikely(!t->srtt))
+		return cfg->rto_initial_us;
+	return (t->srtt >> 3) +
+	       (uint64_t)(t->rttvar > cfg->rto_min_us ? t->rttvar : cfg->rto_min_us);
+}
+/* RFC 8985 7.2: two round trips, and time for a delayed ACK of a lone segment; microseconds. */
+static inline uint64_t tcp_pto_us(const struct ixn_tcp_config *cfg, const struct tcb *t)
+{
+	uint64_t wait = t->snd_nxt - t->snd_una <= t->mss ? cfg->rto_min_us : 2u << WHEEL_SHIFT;
+
+	return (t->srtt >> 2) + wait;
+}
 /* Sets the retransmission (or probe) timer from the state of the connection. */
 void tcp_set_rto(struct ixn *n, struct tcb *t);
 
 /* ---- loss.c */
+/*
+ * Grows the congestion window unless the application was the limit (RFC 9293 leaves it; RFC 7661,
+ * 9438 5.8). What was in flight before the ACK tells that only for the first ACK of a cycle, as
+ * nothing is sent between them; F_FULL tells it for all.
+ */
+void tcp_grow_limited(struct ixn *n, struct tcb *t, uint32_t flight, uint32_t acked);
+static inline void tcp_grow(struct ixn *n, struct tcb *t, uint32_t flight, uint32_t acked)
+{
+	if (unlikely(flight * 2 >= t->cwnd || t->flags & F_FULL))
+		tcp_grow_limited(n, t, flight, acked);
+}
 /* Removes what is acknowledged, applies SACK blocks, detects loss, runs recovery. */
 void tcp_ack(struct ixn *n, struct tcb *t, struct seg *s);
 void loss_rto(struct ixn *n, struct tcb *t);

@@ -30,15 +30,11 @@ void tcp_arm(struct ixn *n, struct tcb *t)
 	wheel_add(&n->wheel, id, at);
 }
 
-/* RFC 6298 2, with the variation bounded from below as in Linux: RTO >= SRTT + minimum. */
 uint32_t tcp_rto(const struct ixn *n, const struct tcb *t)
 {
 	const struct ixn_tcp_config *cfg = &n->cfg.tcp;
-	uint64_t us = cfg->rto_initial_us;
+	uint64_t us = tcp_rto_us(cfg, t);
 
-	if (t->srtt)
-		us = (t->srtt >> 3) +
-		     (uint64_t)(t->rttvar > cfg->rto_min_us ? t->rttvar : cfg->rto_min_us);
 	if (unlikely(t->flags & F_LOSS)) {
 		uint8_t b = tcb_cold(n, t)->backoff;
 		us <<= b < 16 ? b : 16;
@@ -96,11 +92,9 @@ void tcp_set_rto(struct ixn *n, struct tcb *t)
 	if (unlikely(t->flags & F_LOSS)) {
 		tcb_cold(n, t)->timer = TM_RTO;
 	} else if (t->flags & F_SACK && n->cfg.tcp.rack && t->srtt) {
-		/* RFC 8985 7.2: two round trips, and time for a delayed ACK of a lone segment */
-		uint64_t pto = t->srtt >> 2;
-		pto += t->snd_nxt - t->snd_una <= t->mss ? n->cfg.tcp.rto_min_us : 2 << WHEEL_SHIFT;
-		if (us_to_ticks(pto) < rto) {
-			at = us_to_ticks(pto);
+		uint32_t pto = us_to_ticks(tcp_pto_us(&n->cfg.tcp, t));
+		if (pto < rto) {
+			at = pto;
 			t->flags |= F_TLP;
 		}
 	}

@@ -45,9 +45,24 @@ struct fz {
 	uint32_t conns;
 	ixn_udp udp;
 	bool lazy;
+	uint64_t trace; /* digest of all that could be seen from outside, and of the connections */
 };
 
 static uint8_t fz_payload[4096];
+
+static inline void fz_note(struct fz *f, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+	uint64_t w;
+
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&w, p, 8);
+		f->trace = (f->trace ^ w) * 0x9e3779b97f4a7c15ull;
+		f->trace ^= f->trace >> 29;
+	}
+	while (len--)
+		f->trace = (f->trace ^ *p++) * 0x100000001b3ull;
+}
 
 static inline uint32_t fz_tx(void *user, struct ixn_txpkt **p, uint32_t n)
 {
@@ -74,6 +89,7 @@ static inline uint32_t fz_tx(void *user, struct ixn_txpkt **p, uint32_t n)
 			abort();
 		f->last_len = len;
 		f->sent++;
+		fz_note(f, f->last, len);
 		if (f->slow_tx)
 			f->wait[f->waiting++] = p[i];
 		else
@@ -118,6 +134,7 @@ static inline void fz_start(struct fz *f, uint32_t evs)
 	c.tcp.ecn = true;
 	c.tcp.rcv_wnd = 65536;
 	memcpy(c.mac, "\2\0\0\0\0\1", 6);
+	memset(fz_payload, 0, sizeof(fz_payload));
 	f->now = 1000000;
 	f->q = (struct ixn_evq){.ev = f->ev, .cap = evs};
 	f->mem = aligned_alloc(65536, (ixn_size(&c) + 65535) & ~(size_t)65535);
@@ -148,6 +165,11 @@ static inline void fz_events(struct fz *f)
 	for (uint32_t i = 0; i < f->q.n; i++) {
 		struct ixn_event *ev = &f->ev[i];
 		struct ixn_seg seg = {.ptr = fz_payload, .len = ev->len + 1};
+		uint64_t what[] = {ev->type,  ev->len,   ev->window, ev->handle, ev->cookie,
+				   ev->lport, ev->rport, ev->laddr,  ev->group};
+		fz_note(f, what, sizeof(what));
+		if (ev->type == IXN_EV_RECV)
+			fz_note(f, ev->ptr, ev->len);
 		switch (ev->type) {
 		case IXN_EV_KNOCK:
 			if (ixn_accept(f->n, ev->handle, 1) == 0)

@@ -2,8 +2,10 @@
 /*
  * Structured TCP: segments whose numbers are near those that matter, with calls of the application
  * between them. The first byte says whether a connection is established first (by a handshake)
- * or segments go to the listener.
+ * or segments go to the listener. Each input runs twice, with and without the short way of
+ * net/tcp/fast.c: frames, events, connections and counters must be the same.
  */
+#include "tests/fuzz/net_tcp_state.h"
 #include "tests/fuzz/net_fuzz.h"
 #include "net/tcp/tcp.h"
 
@@ -53,8 +55,29 @@ static void move(struct fz *f)
 	abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* The connections, without pointers and what lies in the pools. */
+static void note_conns(struct fz *f)
+{
+	for (uint32_t i = 0; i < f->n->cfg.max_conns; i++) {
+		if (f->n->tcb[i].state == IXN_CLOSED)
+			continue;
+		struct tcb t = f->n->tcb[i];
+		struct tcb_cold c = f->n->cold[i];
+		t.rx_head = t.rx_tail = NULL;
+		c.ooo = c.undelivered = NULL;
+		fz_note(f, &t, sizeof(t));
+		fz_note(f, &c, sizeof(c));
+	}
+}
+
+static void cycle(struct fz *f)
+{
+	fz_cycle(f);
+	note_conns(f);
+}
+
+static void run(const uint8_t *data, size_t size, bool no_fast, struct ixn_stats *st,
+		uint64_t *trace)
 {
 	struct in in = {data, size};
 	struct fz f;
@@ -62,6 +85,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t tsval = 5000;
 
 	fz_start(&f, 16 + (mode >> 4));
+	f.n->no_fast = no_fast;
+	f.n->cfg.tcp.quickacks = 2;
+	f.n->cfg.tcp.delack_us = mode & 32 ? 0 : 40000;
 	f.lazy = mode & 8;
 	f.n->cfg.tso_max = mode & 16 ? 16000 : 0;
 	f.n->cfg.tcp.rack = !(mode & 32);
@@ -69,14 +95,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (mode & 1) {
 		uint8_t opt[20] = {2,    4,    5, 0xb4, 4, 2, 8, 10, 0, 0,
 				   0x13, 0x88, 0, 0,    0, 0, 1, 3,  3, 4};
-		segment(&f, 1000, irs, 0, TH_SYN | TH_ECE | TH_CWR, 65535, opt, mode & 2 ? 20 : 4,
-			0, 0, 0);
-		fz_cycle(&f);
+		segment(&f, 1000, irs, 0, TH_SYN | (mode & 128 ? 0 : TH_ECE | TH_CWR), 65535, opt,
+			mode & 2 ? 20 : 4, 0, 0, 0);
+		cycle(&f);
 		uint8_t ts[12] = {1, 1, 8, 10, 0, 0, 0x13, 0x88};
 		memcpy(ts + 8, f.last + 14 + 20 + 20 + 8, 4);
 		segment(&f, 1000, irs + 1, get32(f.last + 38) + 1, TH_ACK, 8192, ts,
 			mode & 2 ? 12 : 0, 0, 0, 0);
-		fz_cycle(&f);
+		cycle(&f);
 	}
 	while (in.left > 1) {
 		uint32_t op = in_u8(&in);
@@ -143,9 +169,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			case 12:
 				move(&f);
 				break;
+			case 13:
+			case 14: { /* the next segment of a peer that does nothing unusual */
+				static const uint16_t wnds[] = {8192, 8192, 8000, 0};
+				static const uint16_t lens[] = {0,    1,    2,   13,  20,  31,
+								64,   64,   64,  100, 362, 724,
+								1448, 1460, 536, 0};
+				uint8_t ts[12] = {1, 1, 8, 10};
+				put32(ts + 4, t->ts_recent + (arg & 1));
+				put32(ts + 8, tcp_ts(f.n, t));
+				segment(&f, t->rport, t->rcv_nxt,
+					arg & 2 ? t->snd_nxt : t->snd_una + (arg >> 9),
+					arg & 4 ? TH_ACK : TH_ACK | TH_PSH, wnds[arg >> 3 & 3], ts,
+					t->flags & F_TS ? 12 : 0, lens[arg >> 5 & 15], 0, 0);
+				break;
+			}
 			default:
 				f.now += (uint64_t)1 << (arg % 28);
-				fz_cycle(&f);
+				cycle(&f);
 				break;
 			}
 		} else {
@@ -187,11 +228,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				(uint16_t)(op & 16 ? len : 0), op & 32 ? 3 : 2);
 		}
 		if (op & 1 || op & 32)
-			fz_cycle(&f);
+			cycle(&f);
 		if (!f.slow_tx)
 			fz_complete(&f);
 	}
-	fz_cycle(&f);
+	cycle(&f);
+	*st = *ixn_stats(f.n);
+	*trace = f.trace;
 	fz_end(&f);
+}
+
+struct fast_counts net_tcp_state_compare(const uint8_t *data, size_t size)
+{
+	struct ixn_stats fast, full;
+	uint64_t a, b;
+
+	run(data, size, false, &fast, &a);
+	run(data, size, true, &full, &b);
+	struct fast_counts c = {.in = fast.tcp_in, .full = fast.tcp_full_path};
+	full.tcp_full_path = fast.tcp_full_path;
+	if (a != b || memcmp(&fast, &full, sizeof(fast)) != 0) {
+		fprintf(stderr, "the short way differs from the full one\n");
+		abort();
+	}
+	return c;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	net_tcp_state_compare(data, size);
 	return 0;
 }

@@ -566,7 +566,7 @@ void ixn_rx_return(struct ixn *owner, struct ixn_rxbuf *buf);
 	X(tcp_cookie_sent) X(tcp_cookie_ok) X(tcp_cookie_bad) X(tcp_timewait) \
 	X(tcp_tw_recycled) X(tcp_keepalive) X(tcp_probe) X(tcp_timeout) X(tcp_rx_limit) \
 	X(tcp_ecn_ce) X(tcp_stray) X(acl_denied) X(no_conn) X(no_txpkt) X(no_txrec) X(ev_deferred) \
-	X(tx_refused)
+	X(tx_refused) X(tcp_full_path)
 /* clang-format on */
 
 struct ixn_stats {
