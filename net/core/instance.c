@@ -322,7 +322,7 @@ void ixn_timers(struct ixn *n, uint64_t now)
 void ixn_flush(struct ixn *n, uint64_t now)
 {
 	set_now(n, now);
-	tcp_flush(n);
+	tcp_output_all(n);
 	if (n->txq_n)
 		tx_burst(n);
 	if (n->nreap)

@@ -470,7 +470,7 @@ static inline bool fast_out(struct ixn *n, struct tcb *t, const struct headers *
 	return true;
 }
 
-void tcp_flush(struct ixn *n)
+void tcp_output_all(struct ixn *n)
 {
 	const struct ixn_tcp_config *cfg = &n->cfg.tcp;
 	uint32_t tos = (uint32_t)cfg->dscp << 2, df = cfg->pmtud ? 0x4000 : 0;

@@ -334,7 +334,7 @@ static inline uint32_t tcp_ts(const struct ixn *n, const struct tcb *t)
 /* At most RX_BURST packets. Takes the buffers. */
 void tcp_rx_burst(struct ixn *n, struct ixn_rxbuf **bufs, uint32_t count);
 /* Output of all connections in n->pending. */
-void tcp_flush(struct ixn *n);
+void tcp_output_all(struct ixn *n);
 
 /* ---- input.c */
 void tcp_rx(struct ixn *n, struct rxinfo *r);
