@@ -20,12 +20,16 @@ $(BUILD)/test/probe.elf: $(PROBE_OBJ) tests/domains/probe.lds
 		-T tests/domains/probe.lds -o $@ $(PROBE_OBJ)
 INITRAMFS += $(BUILD)/test/probe.elf=tests/probe.elf
 
-# Messages counted and compared, against an echo service: for Linux in the machine and for the host.
-ALL += $(BUILD)/test/echo_client
-$(BUILD)/test/echo_client: $(call objs,user,tests/tools/echo_client.c)
-	@mkdir -p $(@D)
-	$(MUSL_CC) -static -s -o $@ $^
-INITRAMFS += $(BUILD)/test/echo_client=bin/echo_client
+# Programs on Linux's own TCP, for Linux in the machine and for the host: messages counted and compared
+# (echo_client), the services of our examples and their load (rpc_server, rpc_client).
+define linux_tool
+ALL += $(BUILD)/test/$(1)
+$(BUILD)/test/$(1): $(call objs,user,tests/tools/$(1).c)
+	@mkdir -p $$(@D)
+	$(MUSL_CC) -static -s -o $$@ $$^
+INITRAMFS += $(BUILD)/test/$(1)=bin/$(1)
+endef
+$(foreach tool,echo_client rpc_client rpc_server,$(eval $(call linux_tool,$(tool))))
 
 # An initramfs with Debian's own network tools as well, for the tests of ixgbevf.
 NET_PROGRAMS := /usr/sbin/ethtool /usr/bin/iperf3
