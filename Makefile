@@ -25,11 +25,11 @@ deps:
 run: all
 	scripts/run-demo
 
-test: all
+test: all $(BENCHES)
 	scripts/run-tests $(BUILD) unit hosted system
 test-unit: $(UNIT_TESTS)
 	scripts/run-tests $(BUILD) unit $(T)
-test-hosted: all
+test-hosted: all $(BENCHES)
 	scripts/run-tests $(BUILD) hosted $(T)
 test-system: all
 	scripts/run-tests $(BUILD) system $(T)
@@ -43,6 +43,7 @@ fuzz-smoke: TIME = 10
 fuzz-smoke: $(FUZZERS)
 	scripts/run-fuzz $(BUILD) $(TIME)
 
+# QUICK=1: everything once and small. scripts/bench-report makes docs/results.md of a run.
 bench: all $(BENCHES)
 	scripts/run-bench $(BUILD)
 

@@ -7,6 +7,8 @@ $(eval $(call unit_test,net_tcp_stream,$(NET_SIM) tests/unit/net_tcp_stream.c))
 # Always compiled freestanding, whoever links it.
 ALL += $(call objs,guest,$(NET_SRC))
 
+$(eval $(call bench,net_micro,$(NET_SRC) tests/bench/net_micro.c))
+
 # With lwIP beside it, to compare.
 $(eval $(call host_program,bench/bin/net_echo,$(NET_SRC) tests/bench/net_echo.c,-ldl -lm -Xlinker -rpath -Xlinker '$$$$ORIGIN'))
 BENCHES += $(BUILD)/bench/bin/net_echo

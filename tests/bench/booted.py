@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The booted experiments (tests/linux/bench.sh), in an emulator: prints one JSON object.
+
+usage: booted.py [REQUESTS [LARGEST]]: requests of a loaded run; largest message of the sizes.
+
+Cycles are the emulated time-stamp counter's. What the hypervisor does for a core (the software VF's
+doorbells and switch) happens on that core while its counter runs, so it is in the figures of both
+servers alike."""
+import json
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from ixtest import Netns, build_dir, choose_platform, linux, vm_class  # noqa: E402
+
+HV = os.path.join(build_dir(), "hv", "ironix.elf")
+CLIENT = os.path.join(build_dir(), "test", "echo_client")
+PANIC = r"hv: .*PANIC|hv: .*Linux has stopped|Kernel panic|Oops:|BUG:"
+REQUESTS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+LARGEST = int(sys.argv[2]) if len(sys.argv) > 2 else 65536
+CARD_MESSAGES = 200
+
+
+def boot():
+    platform, _ = choose_platform()
+    args = f"ixrequests={REQUESTS} ixlargest={LARGEST}"
+    iso = linux.image("bench", linux.entry("cloud", test="bench", args=args, hv=HV,
+                                           hv_args="vfs=3 ixmem=448M"))
+    options = {"machine": "pc"} if platform == "kvm" else {}
+    with Netns() as netns:
+        netns.tap("ix0", "10.9.0.1/24")
+        with vm_class(platform)("bench", iso=iso, cpus=3, mem=1024, netns=netns,
+                                cards=[{"backend": "tuntap", "dev": "ix0"}], **options) as m:
+            m.expect(r"init: Linux .* 3 CPUs", limit=400, fail=PANIC)
+            m.expect("test: host", limit=600, fail=PANIC)
+            run = netns.run(CLIENT, "tcp", "10.9.0.2", "7", str(CARD_MESSAGES), "64", "1",
+                            check=False)
+            m.send("done\n" if run.returncode == 0 else "failed\n")
+            m.expect("init: bench ended with status", limit=3000, fail=PANIC)
+            return platform, list(m.console.lines)
+
+
+def exits_of(mark, core):
+    rows = json.loads(mark)
+    rows = rows if isinstance(rows, list) else next(v for v in rows.values() if isinstance(v, list))
+    return {r["reason"]: r["count"] for r in rows if r["core"] == core}
+
+
+def counters_of(mark):
+    return {c["counter"].lstrip("="): c["all"] for c in json.loads(mark).get("counters", [])}
+
+
+def difference(marks, kind, read):
+    found = [read(m[len(kind) + 1:]) for m in marks if m.startswith(kind + " ")]
+    if len(found) < 2:
+        return {}
+    return {k: v - found[0].get(k, 0) for k, v in found[-1].items() if v != found[0].get(k, 0)}
+
+
+def time_of(mark):
+    """Seconds since boot, and seconds that CPU 1 was idle."""
+    fields = mark.split()
+    return {"seconds": float(fields[0]), "idle": (int(fields[5]) + int(fields[6])) / 100,
+            "user": int(fields[2]) / 100}
+
+
+def read_runs(lines):
+    """Per run: what the client printed, and what was counted meanwhile."""
+    runs, name, results, marks = {}, None, {}, []
+    for line in lines:
+        if m := re.search(r"run: (.+) begins$", line):
+            name, results, marks = m.group(1), {}, []
+        elif m := re.search(r"result: (\w+) ([\d.]+)$", line):
+            results[m.group(1)] = float(m.group(2))
+        elif m := re.search(r"mark: ((?:stats|exits|time) .*)$", line):
+            marks.append(m.group(1))
+        elif m := re.search(r"run: ends with status (\d+)$", line):
+            runs[name] = {"status": int(m.group(1)), "marks": marks, **results}
+    return runs
+
+
+def main():
+    platform, lines = boot()
+    text = "\n".join(lines)
+    mhz = float(re.search(r"mark: cpu MHz\s*: ([\d.]+)", text).group(1))
+    core = int(re.search(r"card: core (\d+)", text).group(1)) if "card: core" in text else 2
+    out = {"platform": platform, "mhz": mhz, "requests": REQUESTS, "runs": {}}
+    card = re.search(r"card: exits (\d+) before, (\d+) after, host says (\w+)", text)
+    if card and card.group(3) == "done":
+        out["card_exits_per_request"] = (int(card.group(2)) - int(card.group(1))) / CARD_MESSAGES
+    for name, run in read_runs(lines).items():
+        if run["status"]:
+            print(f"booted.py: {name}: the client failed", file=sys.stderr)
+            continue
+        server, what = name.split()
+        count = REQUESTS // 4 if what == "unloaded" else REQUESTS
+        marks = run.pop("marks")
+        if marks and server != "linux":
+            n = difference(marks, "stats", counters_of)
+            run["server_cycles"] = (n.get("core_tsc_user", 0) + n.get("core_tsc_kernel", 0)) / count
+            run["counters"] = n
+            exits = difference(marks, "exits", lambda m: exits_of(m, core))
+            run["exits_per_request"] = {k: v / count for k, v in exits.items()}
+        elif marks:
+            t = difference(marks, "time", time_of)
+            busy = t.get("seconds", 0) - t.get("idle", 0)
+            run["server_cycles"] = busy * mhz * 1e6 / count
+            run["busy"], run["seconds_marked"] = busy, t.get("seconds", 0)
+            exits = difference(marks, "exits", lambda m: exits_of(m, 1))
+            run["exits_per_request"] = {k: v / count for k, v in exits.items()}
+        out["runs"][name] = run
+    json.dump(out, sys.stdout, indent=1)
+    print()
+
+
+main()
