@@ -26,6 +26,7 @@ if [ "$name" != linux ]; then
 	echo "mark: stats $(ixctl --json stats "$name")"
 fi
 echo "mark: exits $(ixctl --json exits)"
+echo "mark: cores $(ixctl --json cores)"
 echo "mark: time $(cut -d ' ' -f 1 /proc/uptime) $(grep ^cpu1 /proc/stat)"
 END
 chmod +x /tmp/mark
@@ -84,7 +85,10 @@ unshare -n sleep 100000 &
 holder=$!
 server=
 serve() { # message size: an echo server in Linux
-	[ -z "$server" ] || kill "$server"
+	if [ -n "$server" ]; then
+		kill "$server"
+		wait "$server"
+	fi
 	nsenter -t "$holder" -n taskset 2 rpc_server echo 7 "$1" >/tmp/server 2>&1 &
 	server=$!
 	for _ in $(seq 200); do
@@ -112,7 +116,7 @@ grep -E 'eth[01]' /proc/interrupts | while read -r irq _ rest; do
 	case $rest in *eth1*) mask=2 ;; *) mask=1 ;; esac
 	echo $mask >"/proc/irq/${irq%:}/smp_affinity"
 done
-grep -m 1 MHz /proc/cpuinfo | sed 's/^/mark: /'
+echo "mark: version $(ixctl --json version)"
 ping -c 3 -i 0.1 -W 10 $DATAPLANE >/dev/null
 report ping $?
 
