@@ -256,6 +256,11 @@ static uint32_t receive(struct core *c, uint64_t now)
 
 	c->port.poll(c->port.ctx, now);
 	n = c->port.rx(c->port.ctx, buf, c->batch);
+	/* Peers that make us hold buffers must not take the last ones, which all others need. */
+	if (c->nfree < c->nrxbufs / 8) {
+		for (uint32_t i = 0; i < n; i++)
+			buf[i]->flags |= IXN_RX_SCARCE;
+	}
 	if (n)
 		ixn_rx(c->net, buf, n, now);
 	/* It also brings up the events that had to wait. */

@@ -314,7 +314,7 @@ void arp_rx(struct ixn *n, const uint8_t *p, uint32_t len)
 	struct ifaddr *target = NULL;
 
 	if (sha[0] & 1 || (op != 1 && op != 2) || !memcmp(sha, n->cfg.mac, 6) || sip >> 28 >= 14 ||
-	    sip >> 24 == 127) {
+	    sip >> 24 == 127 || (sip && is_broadcast(n, sip))) {
 		n->st.arp_bad++;
 		return;
 	}

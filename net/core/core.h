@@ -135,7 +135,8 @@ struct ixn {
 	uint32_t bucket_mask;
 	struct txrec *rec;
 	uint32_t rec_free, rec_free_count;
-	uint32_t *pending; /* connections with something to send */
+	uint32_t rec_reserve; /* the last ones are for connections that have none */
+	uint32_t *pending;    /* connections with something to send */
 	uint32_t npending;
 	uint32_t *reap; /* dead connections, freed at the end of the cycle */
 	uint32_t nreap;
@@ -340,6 +341,7 @@ void ip_tx_done(struct ixn *n, struct ixn_txpkt *p);
 void reasm_rx(struct ixn *n, struct rxinfo *r);
 void reasm_house(struct ixn *n);
 uint64_t reasm_next(const struct ixn *n);
+void reasm_drop_addr(struct ixn *n, uint8_t laddr);
 size_t reasm_bytes(const struct ixn_config *cfg);
 void reasm_init(struct ixn *n, void *mem, uint8_t *data);
 

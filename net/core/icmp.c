@@ -109,7 +109,9 @@ static void error_out(struct ixn *n, const struct rxinfo *r, uint8_t type, uint8
 	memset(h, 0, 8);
 	h[0] = type;
 	h[1] = code;
-	memcpy(h + 8, r->ip, quote);
+	/* Of a reassembled datagram, header and payload are not in one piece. */
+	memcpy(h + 8, r->ip, r->ihl);
+	memcpy(h + 8 + r->ihl, r->l4, quote - r->ihl);
 	put_csum(h + 2, (uint16_t)~csum_fold(csum_add(0, h, 8 + quote, 0)));
 	p->l4_off = IX_ETH_HLEN + IX_IP_HLEN;
 	p->hdr_len = (uint16_t)(p->l4_off + 8 + quote);

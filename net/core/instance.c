@@ -25,6 +25,8 @@ static uint32_t bucket_count(const struct ixn_config *cfg)
 	return n;
 }
 
+#define TICKS_US ((uint64_t)INT32_MAX << WHEEL_SHIFT)
+
 static bool config_ok(const struct ixn_config *c)
 {
 	const struct ixn_tcp_config *t = &c->tcp;
@@ -38,7 +40,11 @@ static bool config_ok(const struct ixn_config *c)
 	       t->rto_max_us >= t->rto_initial_us && t->rto_max_us < 1u << 31 &&
 	       t->slack_segs >= 1 && t->rcv_wnd >= 2048 && t->rcv_wnd <= 1u << 30 &&
 	       t->max_rx_bufs >= 4 && (c->tso_max == 0 || c->tso_max >= c->mtu) &&
-	       c->tso_max <= 65535 - 128 && t->mss_min >= 48 && t->mss_min <= 536;
+	       c->tso_max <= 65535 - 128 && t->mss_min >= 48 && t->mss_min <= 536 &&
+	       /* what ticks of 32 bits can compare */
+	       t->user_timeout_us <= TICKS_US && t->keepalive_idle_us <= TICKS_US &&
+	       t->keepalive_intvl_us <= TICKS_US && c->reasm_timeout_us &&
+	       c->reasm_timeout_us <= 120000000;
 }
 
 void ixn_config_default(struct ixn_config *c)
@@ -51,6 +57,7 @@ void ixn_config_default(struct ixn_config *c)
 	c->tx_pkts = 4096;
 	c->tx_recs = 65536;
 	c->reasm_slots = 16;
+	c->reasm_timeout_us = 30000000;
 	c->arp_entries = 1024;
 	c->max_acl = 256;
 	c->mtu = 1500;
@@ -82,10 +89,12 @@ void ixn_config_default(struct ixn_config *c)
 	    .user_timeout_us = 924600000, /* Linux: 15 retries from 200 ms */
 	    .time_wait_us = 60000000,
 	    .fin_wait2_us = 60000000,
+	    .orphan_probes = 8,
 	    .keepalive_idle_us = 7200000000, /* two hours */
 	    .keepalive_intvl_us = 75000000,
 	    .keepalive_count = 9,
 	    .challenge_ack_per_s = 1000,
+	    .challenge_ack_us = 500000, /* Linux: tcp_invalid_ratelimit */
 	    .slack_segs = 2,
 	};
 }
@@ -99,6 +108,7 @@ void ixn_config_datacenter(struct ixn_config *c)
 	c->tcp.cc = IXN_CC_DCTCP;
 	c->tcp.ecn = true;
 	c->tcp.time_wait_us = 1000000;
+	c->tcp.challenge_ack_us = 10000;
 }
 
 static struct ixn *lay_out(struct arena *a, const struct ixn_config *c)
@@ -201,6 +211,7 @@ struct ixn *ixn_init(void *mem, const struct ixn_config *cfg, const struct ixn_o
 	memset(n->bucket, 0xff, (size_t)bucket_count(cfg) * sizeof(struct bucket));
 	for (uint32_t i = 0; i <= n->bucket_mask; i++)
 		n->bucket[i].spill = 0;
+	n->rec_reserve = cfg->tx_recs / 8;
 	n->rec_free = NONE;
 	for (uint32_t i = cfg->tx_recs; i-- > 0;)
 		rec_put(n, i);
@@ -251,7 +262,9 @@ bool limit_take(struct ixn *n, struct limit *l, uint32_t rate)
 	}
 	if (!l->tokens)
 		return false;
-	l->tokens--;
+	/* One or two, at random: who counts what is left to him cannot tell what others have used
+	 * (Cao et al., "Off-Path TCP Exploits", 2016; CVE-2020-25705). */
+	l->tokens -= l->tokens > 1 ? 1 + (uint32_t)(rng_next(n) >> 7 & 1) : 1;
 	return true;
 }
 

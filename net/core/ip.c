@@ -225,6 +225,7 @@ int ixn_addr_del(struct ixn *n, struct ixn_addr addr)
 				conn_end(n, t, -IXN_EADDRNOTAVAIL, true);
 		}
 		tw_drop_addr(n, (uint8_t)i);
+		reasm_drop_addr(n, (uint8_t)i);
 		n->addr[i] = (struct ifaddr){0};
 		return 0;
 	}

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * IPv4 reassembly (RFC 791, RFC 815) into buffers of 64 KB, so that a datagram is handed on in
- * one piece. Limits: the number of buffers, a share of them per source, 30 s. Overlapping fragments end the
+ * one piece. Limits: the number of buffers, half of them per source, the time. Overlapping fragments end the
  * datagram (as RFC 5722 asks of IPv6): they are never innocent.
  */
 #include "net/core/core.h"
 
-#define TIMEOUT_US 30000000ull
-#define ROOM       65536
-#define QUOTE      66 /* of the first fragment: what an ICMP error about it has room for */
-#define RANGES     64
+#define ROOM   65536
+#define QUOTE  66 /* of the first fragment: what an ICMP error about it has room for */
+#define RANGES 64
 
 enum {
 	R_FREE,
@@ -74,9 +73,14 @@ void ixn_rx_return(struct ixn *owner, struct ixn_rxbuf *b)
 	reasm_release(owner, b);
 }
 
+/*
+ * The datagram's buffer. When there is none, or its source has half of them already, the oldest
+ * datagram (of that source) gives way: fragments lost once must not keep others out for the whole
+ * time that their datagram is waited for.
+ */
 static struct reasm *slot_for(struct ixn *n, const struct rxinfo *r, uint16_t id)
 {
-	struct reasm *free = NULL;
+	struct reasm *free = NULL, *oldest = NULL, *own = NULL;
 	uint32_t same_source = 0;
 
 	for (uint32_t i = 0; i < n->cfg.reasm_slots; i++) {
@@ -89,11 +93,24 @@ static struct reasm *slot_for(struct ixn *n, const struct rxinfo *r, uint16_t id
 			continue;
 		if (s->src == r->src && s->dst == r->dst && s->id == id && s->proto == r->proto)
 			return s;
-		same_source += s->src == r->src;
+		if (!oldest || s->due < oldest->due)
+			oldest = s;
+		if (s->src == r->src) {
+			same_source++;
+			if (!own || s->due < own->due)
+				own = s;
+		}
 	}
-	/* No source may take more than half of the slots (at least one). */
-	if (!free || same_source > n->cfg.reasm_slots / 2)
+	if (own && same_source > n->cfg.reasm_slots / 2)
+		free = own;
+	else if (!free)
+		free = oldest;
+	if (!free)
 		return NULL;
+	if (free->state == R_OPEN) {
+		n->st.reasm_drop++;
+		slot_free(n, free);
+	}
 	n->reasm_count++;
 	free->state = R_OPEN;
 	free->src = r->src;
@@ -106,7 +123,7 @@ static struct reasm *slot_for(struct ixn *n, const struct rxinfo *r, uint16_t id
 	free->tos = 0;
 	free->end = 0;
 	free->nranges = 0;
-	free->due = n->now + TIMEOUT_US;
+	free->due = n->now + n->cfg.reasm_timeout_us;
 	return free;
 }
 
@@ -249,4 +266,12 @@ uint64_t reasm_next(const struct ixn *n)
 			t = n->reasm[i].due;
 	}
 	return t;
+}
+
+void reasm_drop_addr(struct ixn *n, uint8_t laddr)
+{
+	for (uint32_t i = 0; i < n->cfg.reasm_slots; i++) {
+		if (n->reasm[i].state == R_OPEN && n->reasm[i].laddr == laddr)
+			slot_free(n, &n->reasm[i]);
+	}
 }

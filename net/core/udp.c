@@ -226,8 +226,11 @@ int ixn_udp_send(struct ixn *n, ixn_udp h, struct ixn_addr dst, uint16_t port,
 		n->st.acl_denied++;
 		return -IXN_EACCES;
 	}
+	uint8_t laddr = u->ip ? local_index(n, u->ip) : 0xff;
+	if (u->ip && laddr == 0xff && !is_broadcast(n, u->ip)) /* it was taken away */
+		return -IXN_EADDRNOTAVAIL;
 	struct ip_send d = {.dst = ip,
-			    .laddr = u->ip ? local_index(n, u->ip) : 0xff,
+			    .laddr = laddr,
 			    .proto = PROTO_UDP,
 			    .ttl = n->cfg.tcp.ttl,
 			    .tos = (uint8_t)(n->cfg.tcp.dscp << 2),

@@ -503,6 +503,8 @@ int64_t ixn_sendv(struct ixn *n, ixn_conn h, const struct ixn_seg *seg, uint32_t
 			len = REC_LEN_MAX;
 		if (unlikely(!len))
 			continue;
+		if (unlikely(n->rec_free_count < n->rec_reserve && t->rec_head != NONE))
+			break;
 		uint32_t id = rec_new(n);
 		if (unlikely(id == NONE)) {
 			if (!taken && t->rec_head == NONE) /* no ACK will come to tell */
@@ -704,9 +706,17 @@ uint32_t ixn_abort_all(struct ixn *n, bool silent)
 
 /* ---- information */
 
-int ixn_tuple(struct ixn *n, ixn_conn h, struct ixn_tuple *out)
+/* One that the application has heard of, until its end is forgotten. */
+static struct tcb *conn_known(const struct ixn *n, ixn_conn h)
 {
 	struct tcb *t = conn_get(n, h);
+
+	return t && t->flags & (F_APP | F_READY) ? t : NULL;
+}
+
+int ixn_tuple(struct ixn *n, ixn_conn h, struct ixn_tuple *out)
+{
+	struct tcb *t = conn_known(n, h);
 
 	if (!t)
 		return -IXN_EBADF;
@@ -719,7 +729,7 @@ int ixn_tuple(struct ixn *n, ixn_conn h, struct ixn_tuple *out)
 
 int ixn_info(struct ixn *n, ixn_conn h, struct ixn_info *out)
 {
-	struct tcb *t = conn_get(n, h);
+	struct tcb *t = conn_known(n, h);
 
 	if (!t)
 		return -IXN_EBADF;

@@ -320,7 +320,7 @@ void tcp_listen_input(struct ixn *n, struct seg *s, uint32_t hash)
 	if (l->half < l->backlog)
 		t = conn_new(n, s->raddr, s->laddr, s->rport, s->lport, hash);
 	if (!t) {
-		if (n->cfg.tcp.syncookies)
+		if (n->cfg.tcp.syncookies && !s->reopens)
 			cookie_send(n, s);
 		else
 			n->st.tcp_syn_drop++;
@@ -335,6 +335,8 @@ void tcp_listen_input(struct ixn *n, struct seg *s, uint32_t hash)
 	c->listener = (uint32_t)(l - n->listener);
 	l->half++;
 	t->state = IXN_SYN_RCVD;
+	if (unlikely(s->reopens) && SEQ_LT(c->iss, s->iss))
+		t->snd_una = c->iss = s->iss;
 	t->snd_wnd = s->wnd; /* the window of a SYN is not scaled (RFC 7323 2.2) */
 	t->snd_nxt = c->iss + 1;
 	set_mss(n, t);

@@ -131,8 +131,10 @@ static bool fin_received(struct ixn *n, struct tcb *t)
 
 static void note_rcv_wrap(struct ixn *n, struct tcb *t, uint32_t old)
 {
-	if (unlikely(t->rcv_nxt < old))
+	if (unlikely(t->rcv_nxt < old)) {
 		tcb_cold(n, t)->rcv_wraps++;
+		tcb_cold(n, t)->seen_at = n->tick; /* PAWS is for old numbers that come back */
+	}
 }
 
 /* A duplicate is reported once, in the first SACK block (RFC 2883 4). */
@@ -153,13 +155,18 @@ static void note_dsack(struct ixn *n, struct tcb *t, uint32_t lo, uint32_t hi)
 	t->flags |= F_DSACK;
 }
 
+/* While buffers are short a connection holds no more than so many. */
+#define SCARCE_BUFS 8
+
 /* Whether the connection may hold another buffer. */
-static bool may_hold(const struct ixn *n, const struct tcb *t)
+static bool may_hold(const struct ixn *n, const struct tcb *t, const struct ixn_rxbuf *b)
 {
 	uint32_t held = conn_held(t);
 
 	if (t->flags & F_OOO)
 		held += tcb_cold(n, t)->ooo_count;
+	if (unlikely(b->flags & IXN_RX_SCARCE) && held >= SCARCE_BUFS)
+		return false;
 	return held < n->cfg.tcp.max_rx_bufs;
 }
 
@@ -176,7 +183,8 @@ static void ooo_insert(struct ixn *n, struct tcb *t, struct seg *s)
 	tcp_pend(n, t);
 	if (!s->len)
 		return; /* a FIN on its own will be sent again */
-	if (!may_hold(n, t)) {
+	/* What is out of order helps nobody else: it goes first when buffers are short. */
+	if (s->buf->flags & IXN_RX_SCARCE || !may_hold(n, t, s->buf)) {
 		n->st.tcp_ooo_drop++;
 		return;
 	}
@@ -359,7 +367,7 @@ static bool data_in(struct ixn *n, struct tcb *t, struct seg *s)
 		return false;
 	}
 	if (likely(s->len)) {
-		if (unlikely(!may_hold(n, t))) {
+		if (unlikely(!may_hold(n, t, s->buf))) {
 			n->st.tcp_rx_limit++;
 			t->flags |= F_ACK_NOW;
 			tcp_pend(n, t);
@@ -427,7 +435,7 @@ static bool odd_segment(struct ixn *n, struct tcb *t, struct seg *s)
 		n->st.tcp_paws++;
 		if (s->len || s->flags & (TH_SYN | TH_FIN))
 			note_dsack(n, t, s->seq, s->seq + s->len);
-		tcp_challenge_ack(n, t);
+		tcp_challenge_ack(n, t, s);
 		return true;
 	}
 	/* RFC 7323 3.2: once agreed, a segment without timestamps (but RST) is dropped */
@@ -445,7 +453,7 @@ static bool odd_segment(struct ixn *n, struct tcb *t, struct seg *s)
 			return true;
 		}
 		if (s->flags & TH_SYN) {
-			tcp_challenge_ack(n, t);
+			tcp_challenge_ack(n, t, s);
 			return true;
 		}
 		if (s->len && SEQ_LT(s->seq, t->rcv_nxt))
@@ -458,7 +466,7 @@ static bool odd_segment(struct ixn *n, struct tcb *t, struct seg *s)
 			tcp_pend(n, t);
 		} else if (s->seq != t->rcv_nxt) {
 			/* e.g. a keep-alive or a probe with an old number */
-			tcp_challenge_ack(n, t);
+			tcp_challenge_ack(n, t, s);
 		}
 		/* Use the acknowledgement of an old or early segment, not its data. */
 		if (s->flags & TH_ACK && SEQ_GEQ(s->ack, t->snd_una) &&
@@ -471,7 +479,7 @@ static bool odd_segment(struct ixn *n, struct tcb *t, struct seg *s)
 		n->st.tcp_rst_in++;
 		/* RFC 5961 3.2: only the exact number resets */
 		if (s->seq != t->rcv_nxt) {
-			tcp_challenge_ack(n, t);
+			tcp_challenge_ack(n, t, s);
 			return true;
 		}
 		/* An accepted RST in SYN-RCVD of a passive open just goes back to LISTEN. */
@@ -480,7 +488,7 @@ static bool odd_segment(struct ixn *n, struct tcb *t, struct seg *s)
 		return true;
 	}
 	if (s->flags & TH_SYN) { /* RFC 5961 4.2 */
-		tcp_challenge_ack(n, t);
+		tcp_challenge_ack(n, t, s);
 		return true;
 	}
 	if (!(s->flags & TH_ACK))
@@ -489,7 +497,7 @@ static bool odd_segment(struct ixn *n, struct tcb *t, struct seg *s)
 	if (SEQ_GT(s->ack, t->snd_nxt) ||
 	    SEQ_LT(s->ack, t->snd_una - tcb_cold(n, t)->max_wnd - t->snd_wnd)) {
 		n->st.tcp_ack_bad++;
-		tcp_challenge_ack(n, t);
+		tcp_challenge_ack(n, t, s);
 		return true;
 	}
 	return false;
@@ -551,7 +559,7 @@ void tcp_input(struct ixn *n, struct seg *s, uint32_t hash, uint32_t id)
 	uint32_t optlen = (uint32_t)(s->data - th) - 20;
 
 	n->st.tcp_in++;
-	s->kept = false;
+	s->kept = s->reopens = false;
 	s->seq = get32(th + 4);
 	s->ack = get32(th + 8);
 	s->flags = th[13];

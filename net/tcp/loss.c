@@ -130,6 +130,12 @@ void tcp_grow_limited(struct ixn *n, struct tcb *t, uint32_t flight, uint32_t ac
 	if (!full && t->cwnd >= c->ssthresh && flight + t->mss < t->cwnd)
 		return;
 	cc_ops(c->cc)->ack(n, t, c, acked);
+	/* Whatever the size of its segments, one connection takes a quarter of the records. */
+	uint64_t most = (uint64_t)(n->cfg.tx_recs / 4) * t->mss;
+	if (unlikely(t->cwnd > most) && t->cwnd > cc_initial_window(n, t->mss))
+		t->cwnd = (uint32_t)most > cc_initial_window(n, t->mss)
+			      ? (uint32_t)most
+			      : cc_initial_window(n, t->mss);
 }
 
 static void reduce(struct ixn *n, struct tcb *t, struct tcb_cold *c, bool ecn)
@@ -292,12 +298,18 @@ static uint32_t rack_detect(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 		struct txrec *r = &n->rec[id];
 		if (r->flags & (REC_SACKED | REC_LOST))
 			continue;
-		/* All that leaves in one cycle has one time. New data is then in the order of its
-		 * numbers, which a retransmission is not. */
-		if (r->flags & REC_RETRANS
-			? (int32_t)(t->rack_xmit - r->xmit) <= 0
-			: !sent_after(t->rack_xmit, c->rack_end, r->xmit, r->seq + rec_seqlen(r)))
-			continue;
+		/*
+		 * All that leaves in one cycle has one time. New data is then in the order of its
+		 * numbers, which a retransmission is not. And what follows a piece that was sent
+		 * once was sent no earlier than that.
+		 */
+		if (r->flags & REC_RETRANS) {
+			if ((int32_t)(t->rack_xmit - r->xmit) <= 0)
+				continue;
+		} else if (!sent_after(t->rack_xmit, c->rack_end, r->xmit,
+				       r->seq + rec_seqlen(r))) {
+			break;
+		}
 		int32_t left = (int32_t)(r->xmit + c->rack_rtt + wnd - now);
 		if (left <= 0)
 			mark_lost(c, r);
@@ -541,7 +553,7 @@ static void ack_slow(struct ixn *n, struct tcb *t, struct seg *s, struct ack *a)
 			c->fack = t->snd_una;
 		t->flags |= F_LOSS;
 	}
-	if (t->snd_nxt == t->snd_una) /* the answer to a window probe (MUST-37) */
+	if (t->snd_nxt == t->snd_una || !t->snd_wnd) /* answers a window probe (MUST-37) */
 		c->retrans_at = 0;
 	if (a->newer) {
 		remove_acked(n, t, s->ack, a, true);
@@ -608,7 +620,7 @@ void tcp_ack(struct ixn *n, struct tcb *t, struct seg *s)
 	struct ack a = {.una = t->snd_una,
 			.flight = t->snd_nxt - t->snd_una,
 			.newer = SEQ_GT(s->ack, t->snd_una)};
-	bool moved = false;
+	bool moved = false, shut = !t->snd_wnd;
 
 	if (unlikely(SEQ_LT(s->ack, t->snd_una)))
 		return;
@@ -643,6 +655,12 @@ void tcp_ack(struct ixn *n, struct tcb *t, struct seg *s)
 		/* The window has opened: no more probing. */
 		tcb_cold(n, t)->retries = 0;
 		t->rto_at = 0;
+		tcp_pend(n, t);
+	} else if (unlikely(shut && moved && a.flight && !a.newer)) {
+		/* What was in flight when the peer took its window back: wait one RTO for it. */
+		struct tcb_cold *c = tcb_cold(n, t);
+		c->retries = c->backoff = 0;
+		tcp_set_rto(n, t);
 		tcp_pend(n, t);
 	}
 	if (a.data || unlikely(t->flags & F_WANT && conn_room(n, t)))

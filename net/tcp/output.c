@@ -284,14 +284,25 @@ void tcp_send_ack(struct ixn *n, struct tcb *t)
 	finish_tcb(n, t, p, false);
 }
 
-void tcp_challenge_ack(struct ixn *n, struct tcb *t)
+void tcp_challenge_ack(struct ixn *n, struct tcb *t, const struct seg *s)
 {
+	struct tcb_cold *c = tcb_cold(n, t);
+	bool data = s->len && !(s->flags & (TH_SYN | TH_RST));
+
+	/* Two ends that find each other's ACKs wrong would go on for ever; data is repeated no faster
+	 * than its sender's timer runs. */
+	if (!data && c->challenged_at &&
+	    n->tick - c->challenged_at < us_to_ticks(n->cfg.tcp.challenge_ack_us)) {
+		n->st.tcp_challenge_limited++;
+		return;
+	}
 	/* RFC 5961 7 */
 	if (!limit_take(n, &n->challenge_limit, n->cfg.tcp.challenge_ack_per_s)) {
 		n->st.tcp_challenge_limited++;
 		return;
 	}
 	n->st.tcp_challenge++;
+	c->challenged_at = n->tick ? n->tick : 1;
 	tcp_send_ack(n, t);
 }
 
@@ -453,6 +464,9 @@ static void send_lost(struct ixn *n, struct tcb *t)
 	uint32_t id;
 
 	while ((id = loss_next(n, t)) != NONE) {
+		/* SHLD-16: only what lies within the window */
+		if (unlikely(SEQ_GEQ(n->rec[id].seq, t->snd_una + t->snd_wnd)))
+			return;
 		uint32_t room = tcp_cwnd_room(n, t), len = n->rec[id].len;
 		if (len > t->mss)
 			len = t->mss;
@@ -519,6 +533,11 @@ static void send_new(struct ixn *n, struct tcb *t)
 		if (unlikely(n->cfg.tso_max && left > max))
 			max = n->cfg.tso_max / t->mss * t->mss;
 		uint32_t len = left < max ? left : max;
+		/* Small segments in great number must not take all records; an ACK or the timer
+		 * goes on. */
+		if (unlikely(n->rec_free_count < n->rec_reserve) && n->rec[t->rec_send].len > len &&
+		    t->snd_nxt != t->snd_una)
+			return;
 		if (unlikely(!len)) { /* only a FIN is left; it may pass a closed window */
 			send_next(n, t, 1);
 			return;

@@ -175,8 +175,9 @@ struct tcb_cold {
 	uint32_t ooo_last; /* a number in the block to report first (RFC 2018 4) */
 	uint32_t dsack[2];
 	uint32_t rcv_buf;
-	uint32_t urg;     /* end of urgent data */
-	uint32_t seen_at; /* ticks; the timer has last looked at the connection */
+	uint32_t urg;           /* end of urgent data */
+	uint32_t seen_at;       /* ticks; the timer has last looked at the connection */
+	uint32_t challenged_at; /* ticks; 0: never */
 	/* life */
 	uint32_t irs, iss;
 	uint32_t snd_wraps, rcv_wraps;
@@ -261,7 +262,9 @@ struct seg {
 	uint8_t tos;
 	uint8_t nsack;
 	bool has_ts, has_wscale, sack_ok;
-	bool kept;           /* the buffer was taken over by the connection */
+	bool kept;    /* the buffer was taken over by the connection */
+	bool reopens; /* a TIME-WAIT entry gave way to this SYN: use iss */
+	uint32_t iss;
 	const uint8_t *sack; /* nsack blocks of 8 bytes */
 };
 
@@ -463,7 +466,8 @@ void tcp_send_ack(struct ixn *n, struct tcb *t);
 /* RST in answer to a segment that belongs to no connection (RFC 9293 3.10.7.1). */
 void tcp_reset_reply(struct ixn *n, const struct seg *s);
 void tcp_send_rst(struct ixn *n, struct tcb *t);
-void tcp_challenge_ack(struct ixn *n, struct tcb *t);
+/* Answers a segment that cannot be used (RFC 5961), within limits. */
+void tcp_challenge_ack(struct ixn *n, struct tcb *t, const struct seg *s);
 /* A segment without a connection: cookies, TIME-WAIT. */
 void tcp_send_raw(struct ixn *n, uint8_t laddr, uint32_t raddr, uint16_t lport, uint16_t rport,
 		  uint32_t seq, uint32_t ack, uint8_t flags, uint16_t wnd, const uint8_t *opt,

@@ -136,8 +136,18 @@ static void persist(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 {
 	if (give_up(n, t, c))
 		return;
+	/* MUST-37 is for applications that wait. Nobody waits for a closed connection, and a peer
+	 * that never opens its window would keep it, and memory, for ever (RFC 6429 4). */
+	if (t->flags & F_CLOSED && c->retries >= n->cfg.tcp.orphan_probes) {
+		n->st.tcp_timeout++;
+		tcp_send_rst(n, t);
+		conn_end(n, t, -IXN_ETIMEDOUT, true);
+		return;
+	}
 	if (c->retries < 255)
 		c->retries++;
+	if (t->snd_nxt != t->snd_una && c->backoff < 16)
+		c->backoff++;
 	t->flags |= F_LOSS; /* so that the answer is looked at */
 	if ((int32_t)(t->snd_una + t->snd_wnd - t->snd_nxt) > 0)
 		tcp_send_forced(n, t); /* MUST-38: the time for waiting is over */
@@ -239,6 +249,8 @@ void tcp_timer(struct ixn *n, uint32_t id)
 			persist(n, t, c);
 		else if (t->flags & F_LOSS && c->timer == TM_REORDER)
 			loss_reorder_timer(n, t);
+		else if (!t->snd_wnd) /* SHLD-17: the peer took its window back */
+			persist(n, t, c);
 		else
 			retransmit_timeout(n, t, c);
 	}

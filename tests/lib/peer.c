@@ -226,6 +226,7 @@ void peer_frame_only(struct peer *p, const uint8_t *d, uint32_t len)
 	b->data = copy;
 	b->len = len;
 	b->user = (uintptr_t)p;
+	b->flags = p->rx_flags;
 	p->held++;
 	ixn_rx(p->n, &b, 1, p->now);
 }

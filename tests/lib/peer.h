@@ -45,6 +45,7 @@ struct peer {
 	bool hold_tx; /* packets are not completed */
 	struct ixn_txpkt *txwait[256];
 	uint32_t ntxwait;
+	uint32_t rx_flags; /* of frames to the stack */
 	bool keep_stray;
 	struct ixn_rxbuf *stray[16];
 	uint32_t nstray;

@@ -155,6 +155,11 @@ static void test_arp_merge(void **state)
 	peer_frame(&p, f, 42);
 	send_udp(u, 0x0a000008, 10, 1);
 	assert_int_equal(peer_must(&p)->d[13], 6);
+	/* Nobody is the broadcast address. */
+	uint64_t bad = ixn_stats(p.n)->arp_bad;
+	arp_frame(f, 1, 8, 0x0a0000ff, US);
+	peer_frame(&p, f, 42);
+	assert_int_equal(ixn_stats(p.n)->arp_bad, bad + 1);
 	/* A full table forgets old entries, never more. */
 	for (uint32_t i = 0; i < 200; i++) {
 		arp_frame(f, 1, (uint8_t)(i + 10), 0x0a000010 + i % 200, US);
@@ -419,6 +424,36 @@ static void test_reassembly(void **state)
 	assert_int_equal(f->d[35], 1);
 	ixn_usage(p.n, &us);
 	assert_int_equal(us.reasm, 0);
+	/* What is lost once does not keep others out: the oldest gives way. */
+	peer_clear(&p);
+	for (uint16_t i = 0; i < 20; i++)
+		frag(0, 8, true, (uint16_t)(200 + i), 0x0a000010 + i);
+	frag(0, 1000, true, 12, PEER);
+	frag(1000, 1000, true, 12, PEER);
+	frag(2000, 1000, false, 12, PEER);
+	assert_int_equal(peer_events(&p, IXN_EV_UDP_RECV, &ev), 1);
+	ixn_udp_recv_done(p.n, ev.buf);
+	/* An error about a reassembled datagram quotes its first bytes. */
+	peer_clear(&p);
+	ixn_udp_unbind(p.n, u);
+	frag(0, 8, true, 13, PEER);
+	frag(8, 1000, true, 13, PEER);
+	frag(1008, 1992, false, 13, PEER);
+	f = peer_must(&p);
+	assert_int_equal(f->d[34] << 8 | f->d[35], 0x0303);
+	assert_true(f->len >= 34 + 8 + 20 + 40);
+	assert_memory_equal(f->d + 34 + 8 + 20, blob, f->len - 34 - 8 - 20);
+	/* Fragments for an address that is taken away go with it. */
+	assert_int_equal(ixn_addr_add(p.n, ixn_v4(10, 0, 0, 9), 24), 0);
+	uint8_t g[2048];
+	peer_frame(&p, g, peer_ip(g, PEER, 0x0a000009, 17, blob, 1000, 14, 0x2000));
+	ixn_usage(p.n, &us);
+	uint32_t open = us.reasm;
+	assert_int_equal(ixn_addr_del(p.n, ixn_v4(10, 0, 0, 9)), 0);
+	ixn_usage(p.n, &us);
+	assert_int_equal(us.reasm, open - 1);
+	peer_wait(&p, 40000000);
+	peer_clear(&p);
 	/* Sixty-four holes are enough for anybody. */
 	for (uint32_t i = 0; i < 70; i++)
 		frag(i * 16, 8, true, 11, PEER);
@@ -556,6 +591,14 @@ static void test_udp(void **state)
 	assert_int_equal(ixn_udp_name(p.n, tmp, &a, &port), 0);
 	assert_in_range(port, p.cfg.port_lo, p.cfg.port_hi);
 	assert_int_equal(ixn_udp_name(p.n, 1234, &a, &port), -IXN_EBADF);
+	/* Nothing is sent from an address that is gone. */
+	struct ixn_seg seg = {.ptr = blob, .len = 10};
+	assert_int_equal(ixn_addr_add(p.n, ixn_v4(10, 0, 0, 9), 24), 0);
+	assert_int_equal(ixn_udp_bind(p.n, ixn_v4(10, 0, 0, 9), 99, 2, &tmp), 0);
+	assert_int_equal(ixn_udp_send(p.n, tmp, ixn_from_u32(PEER), 9, &seg, 1, 1, p.now), 0);
+	assert_int_equal(ixn_addr_del(p.n, ixn_v4(10, 0, 0, 9)), 0);
+	assert_int_equal(ixn_udp_send(p.n, tmp, ixn_from_u32(PEER), 9, &seg, 1, 1, p.now),
+			 -IXN_EADDRNOTAVAIL);
 	peer_stop(&p);
 }
 
@@ -665,6 +708,16 @@ static void test_config(void **state)
 	assert_int_equal(ixn_size(&c), 0);
 	ixn_config_default(&c);
 	c.max_conns = 0;
+	assert_int_equal(ixn_size(&c), 0);
+	/* Times that ticks of 32 bits cannot tell apart */
+	ixn_config_default(&c);
+	c.tcp.user_timeout_us = 40000000000;
+	assert_int_equal(ixn_size(&c), 0);
+	ixn_config_default(&c);
+	c.tcp.keepalive_idle_us = 40000000000;
+	assert_int_equal(ixn_size(&c), 0);
+	ixn_config_default(&c);
+	c.reasm_timeout_us = 0;
 	assert_int_equal(ixn_size(&c), 0);
 }
 

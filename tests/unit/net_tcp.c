@@ -830,6 +830,92 @@ static void test_zero_window(void **state)
 	peer_stop(&p);
 }
 
+/* SHLD-16, 17: data in flight when the peer takes its window back is neither sent into the closed
+ * window again nor a reason to give up; it is when the window is there again. */
+static void test_shrunk_window(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	ixn_setopt(p.n, p.conn, IXN_OPT_USER_TIMEOUT_US, 20000000);
+	assert_int_equal(send_bytes(2896), 2896);
+	peer_clear(&p);
+	p.wnd = 0;
+	peer_send(&p, ACK, 0, 0, NULL, 0);
+	for (uint64_t end = p.now + 300000000; p.now < end;) {
+		struct frame *f;
+		peer_wait(&p, 1000000);
+		while ((f = peer_next(&p))) {
+			/* A tail loss probe may go; after that, only window probes */
+			if (f->paylen)
+				assert_true(p.now <= end - 299000000);
+			else
+				assert_int_equal(f->seq, p.ack - 1);
+			peer_send(&p, ACK, 0, 0, NULL, 0);
+		}
+	}
+	assert_int_equal(peer_events(&p, IXN_EV_DEAD, NULL), 0);
+	peer_clear(&p);
+	p.wnd = 8;
+	peer_send(&p, ACK, 0, 0, NULL, 0);
+	peer_wait(&p, 1500000);
+	struct frame *f = peer_must(&p);
+	assert_int_equal(f->seq, p.ack);
+	assert_true(f->paylen > 0);
+	peer_send(&p, ACK, 0, 2896, NULL, 0);
+	assert_int_equal(info().in_flight, 0);
+	/* When it falls silent, that is the end. */
+	p.ack += 2896;
+	p.wnd = 65535;
+	peer_send(&p, ACK, 0, 0, NULL, 0);
+	send_bytes(2896);
+	p.wnd = 0;
+	peer_send(&p, ACK, 0, 0, NULL, 0);
+	peer_wait(&p, 100000000);
+	assert_int_equal(peer_events(&p, IXN_EV_DEAD, NULL), 1);
+	peer_stop(&p);
+}
+
+/* RFC 6429: a peer that never opens its window does not keep a closed connection for ever. */
+static void test_orphan(void **state)
+{
+	struct ixn_event ev;
+	struct frame *f;
+	int probes = 0;
+	bool reset = false;
+
+	(void)state;
+	for (int flight = 0; flight < 2; flight++) {
+		peer_start(&p, NULL);
+		peer_open(&p, false);
+		p.wnd = flight ? 65535 : 0;
+		peer_send(&p, ACK, 0, 0, "x", 1);
+		p.seq++;
+		assert_true(send_bytes(1000) > 0);
+		p.wnd = 0;
+		peer_send(&p, ACK, 0, 0, NULL, 0);
+		assert_int_equal(ixn_close(p.n, p.conn), 0);
+		peer_cycle(&p);
+		peer_clear(&p);
+		probes = 0;
+		reset = false;
+		for (int s = 0; s < 300 && !reset; s++) {
+			peer_wait(&p, 1000000);
+			while ((f = peer_next(&p))) {
+				reset |= f->flags & RST;
+				probes++;
+				if (!reset)
+					peer_send(&p, ACK, 0, 0, NULL, 0);
+			}
+		}
+		assert_true(reset);
+		assert_in_range(probes, 9, 11);
+		assert_int_equal(peer_events(&p, IXN_EV_DEAD, &ev), 1);
+		assert_int_equal(ev.result, -IXN_ETIMEDOUT);
+		peer_stop(&p);
+	}
+}
+
 /* MUST-38: no silly small segments */
 static void test_sender_sws(void **state)
 {
@@ -929,6 +1015,125 @@ static void test_rx_limit(void **state)
 	peer_stop(&p);
 }
 
+/* While buffers are short, what is out of order is not held, and of the rest only a little. */
+static void test_rx_scarce(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	p.auto_done = false;
+	peer_open(&p, true);
+	p.rx_flags = IXN_RX_SCARCE;
+	peer_send(&p, ACK, 10, 0, "later", 5);
+	assert_int_equal(ixn_stats(p.n)->tcp_ooo_drop, 1);
+	for (int i = 0; i < 30; i++) {
+		peer_send(&p, ACK, 0, 0, "x", 1);
+		p.seq += i < 8;
+		peer_clear(&p);
+	}
+	assert_int_equal(p.held, 8);
+	assert_int_equal(ixn_stats(p.n)->tcp_rx_limit, 22);
+	/* One that reads goes on. */
+	assert_int_equal(ixn_recv_done(p.n, p.conn, 8), 0);
+	peer_send(&p, ACK, 0, 0, "x", 1);
+	assert_int_equal(p.held, 1);
+	p.seq++;
+	p.rx_flags = 0;
+	peer_send(&p, ACK, 10, 0, "later", 5);
+	assert_int_equal(p.held, 2);
+	peer_stop(&p);
+}
+
+/* A peer with tiny segments and a large window takes a share of the records, not all. */
+static void test_record_share(void **state)
+{
+	struct ixn_config c;
+	static const uint8_t mss[4] = {2, 4, 0, 48};
+	uint32_t acked = 0;
+
+	(void)state;
+	peer_default(&c);
+	c.tx_recs = 256;
+	peer_start(&p, &c);
+	ixn_listener l;
+	ixn_listen(p.n, IXN_ANY, 80, 8, 5, &l);
+	peer_tcp(&p, SYN, p.seq, 0, 65535, mss, 4, NULL, 0);
+	p.ack = peer_must(&p)->seq + 1;
+	p.seq++;
+	peer_send(&p, ACK, 0, 0, NULL, 0);
+	ixn_setopt(p.n, p.conn, IXN_OPT_NODELAY, 1);
+	for (int i = 0; i < 400; i++) {
+		while (send_bytes(48 * 100) > 0)
+			;
+		peer_clear(&p);
+		acked = info().in_flight / 2;
+		peer_send(&p, ACK, 0, (int32_t)acked, NULL, 0);
+		p.ack += acked;
+	}
+	struct ixn_usage u;
+	ixn_usage(p.n, &u);
+	assert_int_equal(info().cwnd, 64 * 48);
+	assert_in_range(u.tx_recs, 32, 80);
+	/* Many of them leave a reserve to those who have nothing yet. */
+	ixn_conn small[7] = {p.conn};
+	for (int k = 1; k < 7; k++) {
+		p.port++;
+		p.seq = 100000;
+		peer_clear(&p);
+		peer_tcp(&p, SYN, p.seq, 0, 65535, mss, 4, NULL, 0);
+		p.ack = peer_must(&p)->seq + 1;
+		p.seq++;
+		peer_send(&p, ACK, 0, 0, NULL, 0);
+		ixn_setopt(p.n, p.conn, IXN_OPT_NODELAY, 1);
+		for (int i = 0; i < 40; i++) {
+			send_bytes(48 * 100);
+			peer_clear(&p);
+			acked = info().in_flight / 2;
+			peer_send(&p, ACK, 0, (int32_t)acked, NULL, 0);
+			p.ack += acked;
+		}
+		small[k] = p.conn;
+	}
+	ixn_usage(p.n, &u);
+	assert_in_range(u.tx_recs, 200, 256 - 16);
+	p.port++;
+	p.seq = 100000;
+	peer_clear(&p);
+	peer_open(&p, true);
+	assert_int_equal(send_bytes(1000), 1000);
+	peer_expect(&p, ACK | PSH, p.ack, p.seq, 1000);
+	assert_int_equal(ixn_tuple(p.n, small[0], &(struct ixn_tuple){.lport = 0}), 0);
+	peer_stop(&p);
+}
+
+/* Handles that nobody was given name nothing. */
+static void test_handles(void **state)
+{
+	struct ixn_tuple tu;
+	struct ixn_info i;
+
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	for (uint64_t gen = 0; gen < 4; gen++) {
+		for (uint64_t id = 0; id < 40; id++) {
+			ixn_conn h = gen << 32 | id;
+			if (h == p.conn)
+				continue;
+			assert_int_equal(ixn_info(p.n, h, &i), -IXN_EBADF);
+			assert_int_equal(ixn_tuple(p.n, h, &tu), -IXN_EBADF);
+			assert_int_equal(ixn_accept(p.n, h, 1), -IXN_EBADF);
+			assert_int_equal(ixn_reject(p.n, h), -IXN_EBADF);
+			assert_int_equal(ixn_close(p.n, h), -IXN_EBADF);
+			assert_int_equal(ixn_recv_done(p.n, h, 0), -IXN_EBADF);
+		}
+	}
+	assert_int_equal(ixn_info(p.n, p.conn, &i), 0);
+	assert_int_equal(ixn_abort(p.n, p.conn), 0);
+	peer_cycle(&p);
+	assert_int_equal(ixn_info(p.n, p.conn, &i), -IXN_EBADF);
+	peer_stop(&p);
+}
+
 /* ---- closing */
 
 static void test_close_active(void **state)
@@ -969,7 +1174,10 @@ static void test_close_active(void **state)
 	peer_tcp(&p, SYN, p.seq - 100, 0, 1000, NULL, 0, NULL, 0);
 	peer_expect(&p, ACK, p.ack, p.seq, 0);
 	peer_tcp(&p, SYN, p.seq + 100, 0, 1000, NULL, 0, NULL, 0);
-	assert_int_equal(peer_must(&p)->flags, SYN | ACK);
+	f = peer_must(&p);
+	assert_int_equal(f->flags, SYN | ACK);
+	/* ... with a number beyond what the old connection has used. */
+	assert_true((int32_t)(f->seq - p.ack) > 65535);
 	ixn_usage(p.n, &u);
 	assert_int_equal(u.timewait, 0);
 	peer_stop(&p);
@@ -1141,10 +1349,14 @@ static void test_close_reset(void **state)
 
 static void test_blind_attacks(void **state)
 {
+	struct ixn_config c;
 	struct ixn_event ev;
 
 	(void)state;
-	peer_start(&p, NULL);
+
+	peer_default(&c);
+	c.tcp.challenge_ack_us = 0; /* see test_ack_storm() */
+	peer_start(&p, &c);
 	peer_open(&p, true);
 	p.ts = false;
 	/* RST in the window but not exact: challenge; outside: nothing */
@@ -1182,7 +1394,8 @@ static void test_blind_attacks(void **state)
 		peer_tcp(&p, RST, p.seq + 5, 0, 0, NULL, 0, NULL, 0);
 		peer_clear(&p);
 	}
-	assert_int_equal(ixn_stats(p.n)->tcp_challenge, 1000);
+	/* How many exactly nobody can foresee: another connection's share would show in that. */
+	assert_in_range(ixn_stats(p.n)->tcp_challenge, 500, 999);
 	assert_true(ixn_stats(p.n)->tcp_challenge_limited > 100);
 	/* The exact RST ends it, with data too (SHLD-2). */
 	peer_tcp(&p, RST, p.seq, 0, 0, NULL, 0, "why", 3);
@@ -1203,7 +1416,20 @@ static void test_ack_storm(void **state)
 		while (peer_next(&p))
 			answers++;
 	}
-	assert_true(answers <= 1000);
+	assert_int_equal(answers, 1);
+	/* Two a second, so two ends cannot keep each other going; to data there is always an answer. */
+	peer_wait(&p, 499000);
+	peer_send(&p, ACK, -50, 0, NULL, 0);
+	peer_expect_none(&p);
+	peer_wait(&p, 2000);
+	peer_send(&p, ACK, -50, 0, NULL, 0);
+	peer_expect(&p, ACK, p.ack, p.seq, 0);
+	p.tsval -= 10;
+	for (int i = 0; i < 10; i++) {
+		peer_send(&p, ACK, 0, 0, "old", 3);
+		peer_expect(&p, ACK, p.ack, p.seq, 0);
+	}
+	p.tsval += 10;
 	/* Pure duplicates of the right number need no answer at all. */
 	peer_send(&p, ACK, 0, 0, NULL, 0);
 	peer_expect_none(&p);
@@ -1641,9 +1867,14 @@ int main(void)
 	    cmocka_unit_test(test_sack_recovery),
 	    cmocka_unit_test(test_newreno),
 	    cmocka_unit_test(test_zero_window),
+	    cmocka_unit_test(test_shrunk_window),
+	    cmocka_unit_test(test_orphan),
 	    cmocka_unit_test(test_sender_sws),
 	    cmocka_unit_test(test_receive_window),
 	    cmocka_unit_test(test_rx_limit),
+	    cmocka_unit_test(test_rx_scarce),
+	    cmocka_unit_test(test_record_share),
+	    cmocka_unit_test(test_handles),
 	    cmocka_unit_test(test_close_active),
 	    cmocka_unit_test(test_time_wait),
 	    cmocka_unit_test(test_close_passive),

@@ -96,6 +96,7 @@ enum {
 	IXN_RX_L4_CSUM_OK = 2, /* ... and the TCP or UDP checksum */
 	IXN_RX_HASH = 4,       /* hash holds the RSS (Toeplitz) hash */
 	IXN_RX_REASM = 8,      /* set by the stack: a reassembled datagram; see ixn_rx_return() */
+	IXN_RX_SCARCE = 16,    /* buffers run short: hold this one only if little else is held */
 };
 
 struct ixn_rxbuf {
@@ -292,9 +293,11 @@ struct ixn_tcp_config {
 	uint64_t user_timeout_us; /* R2: give up when nothing was acknowledged so long [c] */
 	uint32_t time_wait_us;    /* 2 MSL */
 	uint32_t fin_wait2_us;    /* for closed connections */
+	uint8_t orphan_probes;    /* into a zero window, for a closed connection; then RST */
 	uint64_t keepalive_idle_us, keepalive_intvl_us;
 	uint32_t keepalive_count;
-	uint32_t challenge_ack_per_s; /* RFC 5961 7 */
+	uint32_t challenge_ack_per_s; /* RFC 5961 7; at most, and at least half as many */
+	uint32_t challenge_ack_us;    /* at most one in so long per connection, but for data */
 	uint32_t slack_segs;          /* segments ixn_sendv() takes beyond the window, for limited
 				   transmit (RFC 3042) and window probes; at least 1 */
 };
@@ -308,6 +311,7 @@ struct ixn_config {
 	uint32_t tx_pkts;     /* header buffers */
 	uint32_t tx_recs;     /* references to memory in flight (one per packet or sendv part) */
 	uint32_t reasm_slots; /* IPv4 datagrams under reassembly or held by the application */
+	uint32_t reasm_timeout_us; /* how long the rest of a datagram is waited for; up to 120 s */
 	uint32_t arp_entries;
 	uint32_t max_acl;
 	/* 64 KB * reasm_slots for reassembled datagrams, readable by the application, aligned to
