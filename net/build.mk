@@ -21,6 +21,7 @@ $(BUILD)/bench/bin/lwip_server.so: $(BUILD)/obj/pic/tests/bench/lwip_server.o
 NET_CHECK := $(NET_SRC) tests/lib/netcheck.c
 $(eval $(call fuzz_target,net_packet,$(NET_CHECK) tests/fuzz/net_packet.c))
 $(eval $(call fuzz_target,net_tcp_state,$(NET_CHECK) tests/fuzz/net_tcp_state.c))
+$(eval $(call fuzz_target,net_listen,$(NET_CHECK) tests/fuzz/net_listen.c))
 NET_PEER := $(NET_CHECK) tests/lib/peer.c
 $(eval $(call unit_test,net_ip,$(NET_PEER) tests/unit/net_ip.c))
 $(eval $(call unit_test,net_tcp,$(NET_PEER) tests/unit/net_tcp.c))
