@@ -226,7 +226,8 @@ static inline __attribute__((always_inline)) bool fast_segment(struct ixn *n, st
 		return false;
 	/* Events need room, the count of wraps the cold part, data held back a look at the window. */
 	if (unlikely(n->q->n + 2 > n->q->cap || t->rcv_nxt + len < t->rcv_nxt ||
-		     (t->rx_head && conn_held(t) >= n->cfg.tcp.max_rx_bufs) ||
+		     (t->rx_head &&
+		      (conn_held(t) >= n->cfg.tcp.max_rx_bufs || b->flags & IXN_RX_SCARCE)) ||
 		     (wnd != t->snd_wnd && t->rec_send != NONE)))
 		return false;
 

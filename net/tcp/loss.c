@@ -656,7 +656,7 @@ void tcp_ack(struct ixn *n, struct tcb *t, struct seg *s)
 		tcb_cold(n, t)->retries = 0;
 		t->rto_at = 0;
 		tcp_pend(n, t);
-	} else if (unlikely(shut && moved && a.flight && !a.newer)) {
+	} else if (unlikely(shut && moved && a.flight && !a.newer && t->flags & F_LOSS)) {
 		/* What was in flight when the peer took its window back: wait one RTO for it. */
 		struct tcb_cold *c = tcb_cold(n, t);
 		c->retries = c->backoff = 0;
