@@ -29,6 +29,7 @@ ctl = $(patsubst %,$(CTL)/%.c,$(1))
 $(eval $(call unit_test,ctl_conf,tests/unit/ctl_conf.c $(call ctl,conf)))
 $(eval $(call fuzz_target,ctl_conf,tests/fuzz/ctl_conf.c $(call ctl,conf)))
 $(eval $(call unit_test,ctl_json,tests/unit/ctl_json.c $(call ctl,json show wire)))
+$(eval $(call unit_test,ctl_lines,tests/unit/ctl_lines.c $(call ctl,json lines)))
 $(eval $(call fuzz_target,ctl_json,tests/fuzz/ctl_json.c $(call ctl,json show)))
 $(eval $(call unit_test,ctl_server,tests/unit/ctl_server.c $(call ctl,server wire json)))
 $(eval $(call unit_test,ctl_sysfs,tests/unit/ctl_sysfs.c $(call ctl,sysfs confine)))
@@ -46,7 +47,7 @@ $(BUILD)/$(1): $(call objs,user,$(2))
 	@mkdir -p $$(@D)
 	$$(MUSL_CC) -static -s -o $$@ $$^
 endef
-$(eval $(call static_program,linux/ixctl,$(call ctl,ixctl json show)))
+$(eval $(call static_program,linux/ixctl,$(call ctl,ixctl json lines show)))
 INITRAMFS += $(BUILD)/linux/ixctl=bin/ixctl
 CONTROL_SRC := $(call ctl,commands domain holding image stats conf sysfs json) $(LOADER_SRC)
 $(eval $(call unit_test,ctl_control,tests/unit/ctl_control.c $(CONTROL_SRC)))

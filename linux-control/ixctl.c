@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "linux-control/json.h"
+#include "linux-control/lines.h"
 #include "linux-control/show.h"
 #include "linux-control/wire.h"
 
@@ -141,7 +142,8 @@ static int show_result(const char *text, size_t size, bool json)
 	return 0;
 }
 
-static int take_answer(int fd, bool json)
+/* lines: of a command that answers with lines, which are to be JSON; else NULL. */
+static int take_answer(int fd, bool json, struct lines *lines)
 {
 	struct wire_header header;
 	char *text;
@@ -158,9 +160,14 @@ static int take_answer(int fd, bool json)
 			free(text);
 			return fail("ixcpd went away");
 		}
-		if (header.kind == WIRE_OUTPUT) {
+		if (header.kind == WIRE_OUTPUT && lines) {
+			lines_add(lines, text, header.size);
+		} else if (header.kind == WIRE_OUTPUT) {
 			fwrite(text, 1, header.size, stdout);
 			fflush(stdout);
+		} else if (header.kind == WIRE_RESULT && lines) {
+			lines_end(lines);
+			status = 0;
 		} else if (header.kind == WIRE_RESULT) {
 			status = show_result(text, header.size, json);
 		} else {
@@ -177,7 +184,8 @@ int main(int argc, char **argv)
 	const char *path = getenv("IXCPD_SOCKET");
 	static char request[WIRE_REQUEST_MAX];
 	struct wire_header header = {.kind = WIRE_REQUEST};
-	bool json = false;
+	static struct lines lines;
+	bool json = false, in_lines;
 	int fd, kept = 0;
 
 	path = path ? path : WIRE_SOCKET;
@@ -210,5 +218,9 @@ int main(int argc, char **argv)
 	}
 	if (!send_all(fd, &header, sizeof(header)) || !send_all(fd, request, header.size))
 		return fail(path);
-	return take_answer(fd, json);
+	lines.out = stdout;
+	lines.events = !strcmp(argv[0], "events");
+	lines.follow = !strcmp(argv[kept - 1], "-f");
+	in_lines = lines.events || !strcmp(argv[0], "log") || !strcmp(argv[0], "console");
+	return take_answer(fd, json, json && in_lines ? &lines : NULL);
 }
