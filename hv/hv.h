@@ -5,6 +5,7 @@
 #ifndef HV_HV_H
 #define HV_HV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hv/arch/vmx.h"
@@ -30,6 +31,7 @@ struct hv {
 	struct range pool[POOL_RANGES]; /* dataplane memory, 2 MB units, ascending */
 	uint32_t npool;
 
+	bool x2apic;         /* the mode of the local APICs of Linux's cores */
 	uint32_t phys_bits;  /* MAXPHYADDR */
 	struct vmx_caps vmx; /* what all cores have */
 };

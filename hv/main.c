@@ -233,7 +233,8 @@ static noreturn void main_on_own_stack(void)
 	tsc_calibrate(hv.fadt.pm_timer.space == ACPI_SPACE_IO ? (uint16_t)hv.fadt.pm_timer.address
 							      : 0);
 	log_info("TSC %lu.%03lu MHz", tsc_khz() / 1000, tsc_khz() % 1000);
-	if (use_x2apic())
+	hv.x2apic = use_x2apic();
+	if (hv.x2apic)
 		lapic_enable_x2apic();
 
 	enter_vmx(&boot_cpu);

@@ -20,8 +20,18 @@ $(BUILD)/test/probe.elf: $(PROBE_OBJ) tests/domains/probe.lds
 		-T tests/domains/probe.lds -o $@ $(PROBE_OBJ)
 INITRAMFS += $(BUILD)/test/probe.elf=tests/probe.elf
 
+# A control VM that attacks the hypervisor, in place of Linux (tests/system/hostile.py).
+HOSTILE_OBJ := $(call objs,guest,tests/hostile/start.S tests/hostile/hostile.c)
+ALL += $(BUILD)/test/hostile.bin
+$(BUILD)/test/hostile.bin: $(HOSTILE_OBJ) tests/hostile/hostile.lds
+	@mkdir -p $(@D)
+	ld -nostdlib -z max-page-size=4096 --no-warn-rwx-segments --build-id=none \
+		-T tests/hostile/hostile.lds -o $(@:.bin=.elf) $(HOSTILE_OBJ)
+	objcopy -O binary $(@:.bin=.elf) $@
+
 # Programs on Linux's own TCP, for Linux in the machine and for the host: messages counted and compared
-# (echo_client), the services of our examples and their load (rpc_server, rpc_client).
+# (echo_client), the services of our examples and their load (rpc_server, rpc_client); and a root process
+# that rings the hypervisor's doorbell as it likes (wild).
 define linux_tool
 ALL += $(BUILD)/test/$(1)
 $(BUILD)/test/$(1): $(call objs,user,tests/tools/$(1).c)
@@ -29,7 +39,7 @@ $(BUILD)/test/$(1): $(call objs,user,tests/tools/$(1).c)
 	$(MUSL_CC) -static -s -o $$@ $$^
 INITRAMFS += $(BUILD)/test/$(1)=bin/$(1)
 endef
-$(foreach tool,echo_client rpc_client rpc_server,$(eval $(call linux_tool,$(tool))))
+$(foreach tool,echo_client rpc_client rpc_server wild,$(eval $(call linux_tool,$(tool))))
 
 # An initramfs with Debian's own network tools as well, for the tests of ixgbevf.
 NET_PROGRAMS := /usr/sbin/ethtool /usr/bin/iperf3

@@ -79,7 +79,7 @@ static bool matches_logical_x2apic(const struct icr *icr, const struct icr_cpu *
 	       icr->dest & (1u << (cpu->apic_id & 15));
 }
 
-static bool matches(const struct icr *icr, const struct icr_cpu *cpu, bool self)
+bool icr_matches(const struct icr *icr, const struct icr_cpu *cpu, bool self)
 {
 	switch (icr->shorthand) {
 	case ICR_SELF:
@@ -103,7 +103,8 @@ uint32_t icr_expand(const struct icr *icr, const struct icr_cpu *cpus, uint32_t 
 
 	memset(set, 0, (count + 63) / 64 * sizeof(*set));
 	for (uint32_t i = 0; i < count; i++) {
-		if (cpus[i].domain != cpus[sender].domain || !matches(icr, &cpus[i], i == sender))
+		if (cpus[i].domain != cpus[sender].domain ||
+		    !icr_matches(icr, &cpus[i], i == sender))
 			continue;
 		set[i / 64] |= 1ull << i % 64;
 		found++;

@@ -64,6 +64,9 @@ bool icr_decode_x2apic(uint64_t value, struct icr *icr);
 
 enum icr_action icr_action(const struct icr *icr);
 
+/* Is this processor, the sender itself or not, addressed? Whoever owns it. */
+bool icr_matches(const struct icr *icr, const struct icr_cpu *cpu, bool self);
+
 /*
  * Sets the bit of every processor that is addressed and belongs to the sender's domain, in a bitmap
  * of (count + 63) / 64 words that is cleared first. Of the candidates for lowest priority the first

@@ -35,9 +35,13 @@ static void run_linux(struct cpu *cpu)
 	v->sipi_pending = false;
 	linux_step_drop(v);
 	lapic_quiet();
+	/* As INIT leaves them (SDM 3A 11.4.7.3); the hypervisor itself sends by physical ID. */
+	cpu->ldr = 0;
+	cpu->dfr = 0xffffffff;
 	fpu_reset();
 	vcpu_load(v);
 	vcpu_start_real(v, (uint8_t)__atomic_load_n(&v->sipi_vector, __ATOMIC_ACQUIRE));
+	linux_watch(v);
 	log_debug("Linux starts core %u at %#x", cpu->index, v->sipi_vector << 12);
 	vcpu_run(v);
 }

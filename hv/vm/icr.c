@@ -3,6 +3,7 @@
 
 #include "hv/arch/lapic.h"
 #include "hv/arch/smp.h"
+#include "hv/hv.h"
 #include "hv/lib/icr.h"
 #include "hv/mem.h"
 #include "hv/panic.h"
@@ -93,12 +94,17 @@ void icr_message(const struct icr *icr)
 {
 	if (icr_action(icr) != ICR_DO_SEND)
 		return;
-	/* With 8 bits of destination, as an xAPIC: physical IDs below 255, or logical ones. */
 	for (uint32_t i = 0; i < ncpus; i++) {
 		struct cpu *c = cpus[i];
-		bool meant = icr->logical ? icr->dest & (c->ldr >> 24) : icr->dest == c->apic_id;
+		const struct icr_cpu described = {
+		    .apic_id = c->apic_id,
+		    .ldr = c->ldr,
+		    .dfr = c->dfr,
+		    .x2apic = hv.x2apic,
+		};
 
-		if (!meant || __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) != VM_LINUX)
+		if (!icr_matches(icr, &described, false) ||
+		    __atomic_load_n(&c->owner, __ATOMIC_ACQUIRE) != VM_LINUX)
 			continue;
 		lapic_ipi(c->apic_id, icr->vector | APIC_ICR_ASSERT);
 		if (icr->mode == ICR_LOWEST)

@@ -60,6 +60,7 @@ static void make_vm(void)
 		if (!v)
 			panic("no memory for core %u of Linux", i);
 		v->wait_sipi = i != 0;
+		cpus[i]->dfr = 0xffffffff; /* after a reset */
 		__atomic_store_n(&cpus[i]->linux_vcpu, v, __ATOMIC_RELEASE);
 	}
 }
@@ -83,6 +84,7 @@ noreturn void linux_start(void)
 	vmwrite(VMCS_GUEST_GDTR_BASE, entry.gdt);
 	vmwrite(VMCS_GUEST_GDTR_LIMIT, entry.gdt_size - 1);
 	v->reg[RSI] = entry.zero_page;
+	linux_watch(v);
 	log_info("Linux starts");
 	vcpu_run(v);
 	core_loop(this_cpu());

@@ -7,15 +7,20 @@
 
 #include "hv/arch/smp.h"
 #include "hv/arch/trap.h"
+#include "hv/arch/tsc.h"
 #include "hv/arch/x86.h"
 #include "hv/console.h"
 #include "hv/hv.h"
 #include "hv/vm/common_exit.h"
+#include "hv/vm/domain.h"
 #include "hv/vm/linux.h"
 #include "hv/vm/linux_io.h"
 #include "hv/vm/linux_mem.h"
 #include "hv/vm/linux_policy.h"
 #include "hv/vm/vf.h"
+
+#define WATCH_S 2 /* how often a core is looked at, and how long it may be deaf */
+#define HANG_S  10u
 
 static bool handle_rdmsr(struct vcpu *v)
 {
@@ -42,6 +47,31 @@ static bool handle_wrmsr(struct vcpu *v)
 	}
 	vcpu_skip(v);
 	return true;
+}
+
+/*
+ * A core that is seen with interrupts off again and again has no way to tell of its trouble itself. The
+ * timer starts anew with each VM entry, so one that exits often is not looked at, and is no such core.
+ */
+void linux_watch(struct vcpu *v)
+{
+	uint64_t now = rdtsc(), second = tsc_khz() * 1000;
+	bool deaf = !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !vmread(VMCS_GUEST_ACTIVITY);
+
+	if (!deaf || now - v->watch.looked > 2 * WATCH_S * second) {
+		v->watch.deaf_since = now;
+		v->watch.told = false;
+	}
+	v->watch.looked = now;
+	/* An image may unpack itself for long before it turns them on. */
+	v->watch.heard |= !deaf;
+	if (v->watch.heard && !v->watch.told && now - v->watch.deaf_since >= HANG_S * second) {
+		v->watch.told = true;
+		log_error("Linux, core %u: interrupts off for %u s, at %#lx: it hangs; %u "
+			  "dataplane(s) go on",
+			  v->cpu->index, HANG_S, vmread(VMCS_GUEST_RIP), domains_running());
+	}
+	vcpu_set_timer(v, WATCH_S * second);
 }
 
 static bool died(struct vcpu *v, uint32_t reason)
@@ -71,6 +101,7 @@ bool linux_exit(struct vcpu *v, uint32_t reason)
 		return linux_ept_violation(v);
 	case EXIT_PREEMPTION_TIMER:
 		vcpu_stop_timer(v);
+		linux_watch(v);
 		vf_timer(v);
 		return true;
 	case EXIT_IO:

@@ -8,4 +8,7 @@
 bool linux_exit(struct vcpu *v, uint32_t reason);
 bool linux_request(struct vcpu *v, uint32_t requests);
 
+/* Looks now and then whether this core hangs: the log is told. Once, when the vCPU is loaded. */
+void linux_watch(struct vcpu *v);
+
 #endif

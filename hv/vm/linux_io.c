@@ -12,9 +12,14 @@
 
 #define PORT_RESET    0xcf9
 #define PORT_KEYBOARD 0x64
+#define PORT_SYSTEM   0x92
 #define SLP_EN        BIT(13)
 #define SLP_TYP(pm1)  ((pm1) >> 10 & 7)
 #define RESET_CPU     BIT(2) /* of port 0xcf9 */
+/* Commands 0xf0 to 0xff of the keyboard controller pulse the outputs whose bit is 0; output 0 is the
+ * reset. In the system control port it is bit 0, going from 0 to 1. */
+#define PULSES_RESET(command) (((command)&0xf1) == 0xf0)
+#define FAST_RESET            BIT(0)
 
 static void trap_port(uint8_t *bitmap, uint64_t port, unsigned int count)
 {
@@ -26,6 +31,7 @@ void linux_io_bitmap(uint8_t *bitmap)
 {
 	trap_port(bitmap, PCI_PORT_ADDRESS, 8);
 	trap_port(bitmap, PORT_KEYBOARD, 1);
+	trap_port(bitmap, PORT_SYSTEM, 1);
 	if (console_port())
 		trap_port(bitmap, console_port(), 1);
 	if (hv.fadt.pm1a_control.space == ACPI_SPACE_IO)
@@ -48,7 +54,8 @@ static bool port_out(uint16_t port, uint8_t size, uint32_t value)
 
 	if (port == PORT_RESET && size == 1 && value & RESET_CPU)
 		return power_reset(port, (uint8_t)value);
-	if (port == PORT_KEYBOARD && value == 0xfe)
+	if ((port == PORT_KEYBOARD && PULSES_RESET(value)) ||
+	    (port == PORT_SYSTEM && value & ~inb(port) & FAST_RESET))
 		return power_reset(port, (uint8_t)value);
 	/* Of port 0xcf9 the other bits choose the kind of reset. */
 	if (hv.fadt.flags & ACPI_FADT_RESET_REG_SUP && hv.fadt.reset.space == ACPI_SPACE_IO &&

@@ -365,6 +365,8 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 	vmwrite(VMCS_GUEST_RFLAGS, (rflags | RFLAGS_TF) & ~(uint64_t)RFLAGS_IF);
 	/* An interrupt shadow ends with this instruction, and does not go with the trap flag. */
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ul);
+	/* At the second page of an instruction Bochs says that the step is done. */
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) & ~PENDING_BS);
 	return true;
 }
 

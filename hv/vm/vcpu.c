@@ -32,8 +32,7 @@ _Static_assert(offsetof(struct vcpu, cr2) == VCPU_CR2, "offsets.h");
 #define BLOCKING_MOVSS (1u << 1)
 #define BLOCKING_NMI   (1u << 3)
 
-#define PENDING_BS BIT(14) /* single step, SDM 3C table 25-4 */
-#define DR7_GD     BIT(13)
+#define DR7_GD BIT(13)
 
 /* Segment access rights, SDM 3C table 25-2. */
 #define AR_CODE16   0x009b

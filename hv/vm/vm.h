@@ -14,6 +14,8 @@
 #include "hv/lib/ept.h"
 #include "hv/lib/icr.h"
 
+#define PENDING_BS BIT(14) /* of VMCS_GUEST_PENDING_DEBUG: single step, SDM 3C table 25-4 */
+
 struct vm;
 struct vcpu;
 
@@ -70,6 +72,12 @@ struct vcpu {
 		uint64_t debugctl;
 	} step;
 	void *ones; /* the page that it goes to */
+
+	/* Linux: does it hang here? In ticks of the time-stamp counter (linux_exit.c). */
+	struct {
+		uint64_t looked, deaf_since;
+		bool heard, told; /* interrupts were on, once; a report was made */
+	} watch;
 
 	struct exit_counts exits;
 };

@@ -107,6 +107,11 @@ static void names_processors(void **state)
 	icr_expand(&i, cpus, 4, 0, &set);
 	assert_int_equal(set, 4);
 
+	/* a device's message reaches any core that it means, whoever sends */
+	i = (struct icr){.vector = 0x40, .logical = true, .dest = 0x12};
+	for (int n = 1; n < 4; n++)
+		assert_int_equal(icr_matches(&i, &cpus[n], false), n == 1);
+
 	for (int n = 0; n < 4; n++)
 		cpus[n] = (struct icr_cpu){.apic_id = 0x10e + n, .x2apic = true};
 	assert_true(icr_decode_x2apic(0x0010c000000008fdull, &i)); /* 0x10e, 0x10f */
