@@ -101,7 +101,7 @@ def reference_dmesg(kind, cpus, mem=512, model="corei7_haswell_4770", cards=()):
         iso = image(f"bare-{kind}", entry(kind, test="dmesg"))
         with Bochs(f"reference-{kind}-{cpus}", iso=iso, cpus=cpus, mem=mem, model=model,
                    cards=cards) as m:
-            m.expect("test: dmesg end", limit=240, fail="Kernel panic")
+            m.expect("test: dmesg end", limit=400, fail="Kernel panic")
             outcome = m.wait(limit=60)
             if outcome.how != "off":
                 raise RuntimeError(f"bare {kind} kernel: {outcome}")

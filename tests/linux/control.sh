@@ -9,10 +9,12 @@ for what in version preflight cores memory pci exits log events list; do
 	ixctl "$what" >/tmp/out 2>&1
 	report "ixctl-$what" $? "$(head -c 200 /tmp/out)"
 	sed "s/^/$what: /" /tmp/out
-	case $what in log | events) continue ;; esac
-	ixctl --json "$what" | grep -q '^[[{].*[]}]$'
-	report "ixctl-$what-json" $?
+	case $what in log) continue ;; esac
+	# The host parses it.
+	echo "json $what: $(ixctl --json "$what" | tr -d '\n')"
 done
+! ixctl --json log | grep -v '^\[*{"line":".*"}[],]*$'
+report ixctl-log-json $?
 
 # 100 round trips of a core.
 for round in $(seq 100); do
