@@ -24,6 +24,7 @@ COMMANDS = {
     "make fuzz T=hv_acpi TIME=60": ("tests/hosted/docs.py", "make fuzz T=hv_acpi TIME=1"),
     "make fuzz T=ctl_conf": (".ci/run", "fuzz-smoke"),
     "make lint": (".ci/run", "make lint"),
+    "make bench": ("tests/hosted/bench.py", "scripts/run-bench"),
     "make coverage": ("tests/hosted/docs.py", "scripts/coverage"),
     "make install": ("tests/hosted/install.py", "make -s install"),
     "ix-cc --hosted ...": ("tests/hosted/install.py", "ix-cc --hosted"),
@@ -131,6 +132,18 @@ def test_table(tap):
                    f"{test} is run by make test")
 
 
+def test_functions(tap):
+    """Functions of tests that the pages name, such as test_send, exist."""
+    named = {name for _, text in pages() for name in re.findall(r"\b(test_[a-z0-9_]+)\b(?!\.)", text)}
+    source = ""
+    for path in glob.glob("tests/unit/*.c"):
+        with open(path) as f:
+            source += f.read()
+    missing = [name for name in named if not re.search(rf"\b{name}\(", source)]
+    tap.ok(len(named) > 10 and not missing, f"{len(named)} functions of tests that the pages name exist",
+           " ".join(missing))
+
+
 def test_commands(tap):
     used, unknown, count = set(), [], 0
     for page, text in pages():
@@ -152,5 +165,6 @@ def test_commands(tap):
 tap = Tap()
 test_paths(tap)
 test_table(tap)
+test_functions(tap)
 test_commands(tap)
 tap.done()
