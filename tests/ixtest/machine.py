@@ -103,7 +103,8 @@ class Machine:
                         with open(self.path("stdout"), errors="replace") as f:
                             raise MachineError(f"{command[0]} ended at once: {f.read()}") from None
         self._serial.settimeout(None)
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        log = open(self.path("serial.log"), "wb", buffering=0)  # there when start() returns
+        self._reader = threading.Thread(target=self._read, args=(log,), daemon=True)
         self._reader.start()
         return self
 
@@ -119,8 +120,8 @@ class Machine:
         listener.listen(1)
         return listener
 
-    def _read(self):
-        with open(self.path("serial.log"), "wb", buffering=0) as log:
+    def _read(self, log):
+        with log:
             while True:
                 try:
                     data = self._serial.recv(65536)

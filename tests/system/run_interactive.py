@@ -39,14 +39,14 @@ class Terminal:
             if m:
                 self.text = self.text[m.end():]
                 return m
-            if not select.select([self.master], [], [], max(0, end - time.monotonic()))[0]:
-                raise RuntimeError(f"/{pattern}/ did not come in {limit} s\n{self.all[-2000:]}")
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:  # EIO: the program has closed its end
-                data = b""
-            if not data:
-                raise RuntimeError(f"it ended before /{pattern}/\n{self.all[-2000:]}")
+            ended = self.process.poll() is not None
+            if not select.select([self.master], [], [], 0 if ended else 1)[0]:
+                if ended:
+                    raise RuntimeError(f"it ended before /{pattern}/\n{self.all[-2000:]}")
+                if time.monotonic() > end:
+                    raise RuntimeError(f"/{pattern}/ did not come in {limit} s\n{self.all[-2000:]}")
+                continue
+            data = os.read(self.master, 65536)
             for line in data.splitlines(keepends=True):
                 text = clean(line) + ("\n" if line.endswith(b"\n") else "")
                 self.text += text
@@ -64,8 +64,11 @@ class Terminal:
         return m
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()  # make passes it on
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
         os.close(self.master)
         os.close(self.slave)
 
