@@ -133,6 +133,7 @@ struct ixn {
 	uint32_t conns;
 	struct bucket *bucket;
 	uint32_t bucket_mask;
+	uint64_t hash_key[3];
 	struct txrec *rec;
 	uint32_t rec_free, rec_free_count;
 	uint32_t rec_reserve; /* the last ones are for connections that have none */
@@ -239,24 +240,19 @@ static inline void rx_release(struct ixn *n, struct ixn_rxbuf *b)
 }
 
 /* ---- hash.c */
-static inline uint64_t fold_mul(uint64_t a, uint64_t b)
-{
-	unsigned __int128 m = (unsigned __int128)a * b;
-
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
-}
-
 /*
- * A keyed hash: folded products of words that are masked with secret bits. Without the secrets a
- * peer cannot choose ports that collide.
+ * A keyed hash: the upper half of a sum of products with secret numbers, which is universal for 32-bit
+ * words (Dietzfelbinger 1996): without the secrets a peer cannot choose addresses and ports that
+ * collide more often than by chance.
  */
 static inline uint32_t flow_hash(const struct ixn *n, uint32_t raddr, uint32_t laddr,
 				 uint16_t rport, uint16_t lport)
 {
-	uint64_t a = ((uint64_t)raddr << 32 | laddr) ^ n->cfg.secret[2] ^ 0x2d358dccaa6c78a5ull;
-	uint64_t b = ((uint64_t)rport << 16 | lport) ^ n->cfg.secret[3] ^ 0x8bb84b93962eacc9ull;
+	uint32_t ports = (uint32_t)rport << 16 | lport;
 
-	return (uint32_t)fold_mul(fold_mul(a, b) ^ n->cfg.secret[2], 0x4b33a62ed433d4a3ull);
+	return (
+	    uint32_t)((n->hash_key[0] * raddr + n->hash_key[1] * ports + n->hash_key[2] * laddr) >>
+		      32);
 }
 
 /* Returns a TCB number, ID_TIMEWAIT | number, or NONE. */

@@ -496,9 +496,11 @@ int64_t ixn_sendv(struct ixn *n, ixn_conn h, const struct ixn_seg *seg, uint32_t
 		return -IXN_EPIPE;
 	if (unlikely(t->state != IXN_ESTABLISHED && t->state != IXN_CLOSE_WAIT))
 		return -IXN_ENOTCONN;
-	uint32_t end = snd_end(n, t), room = conn_room_behind(n, t, end), i;
-	for (i = 0; i < nsegs && room; i++) {
-		uint32_t len = seg[i].len < room ? seg[i].len : room;
+	uint32_t end = snd_end(n, t), room = conn_room_behind(n, t, end);
+	const struct ixn_seg *stop = seg + nsegs;
+	struct txrec *r = NULL;
+	for (; seg < stop && room; seg++) {
+		uint32_t len = seg->len < room ? seg->len : room;
 		if (unlikely(len > REC_LEN_MAX))
 			len = REC_LEN_MAX;
 		if (unlikely(!len))
@@ -511,23 +513,19 @@ int64_t ixn_sendv(struct ixn *n, ixn_conn h, const struct ixn_seg *seg, uint32_t
 				return -IXN_ENOBUFS;
 			break;
 		}
-		struct txrec *r = &n->rec[id];
-		r->ptr = seg[i].ptr;
-		r->dma = seg[i].dma;
-		r->seq = end;
-		r->len = len;
-		r->flags = 0;
+		r = &n->rec[id];
+		*r = (struct txrec){.ptr = seg->ptr, .dma = seg->dma, .seq = end, .len = len};
 		rec_append(n, t, id);
 		end += len;
 		taken += len;
 		room -= len;
-		if (len < seg[i].len)
+		if (len < seg->len)
 			break;
 	}
-	if (unlikely(i < nsegs))
+	if (unlikely(seg < stop))
 		t->flags |= F_WANT;
-	if (likely(taken)) {
-		n->rec[t->rec_tail].flags |= REC_PSH;
+	if (likely(r)) {
+		r->flags |= REC_PSH;
 		tcp_pend(n, t);
 	}
 	return taken;

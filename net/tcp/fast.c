@@ -17,7 +17,10 @@
 #include "net/tcp/tcp.h"
 
 /* How many packets ahead of the one at work the send records and connections are asked for. */
-#define AHEAD 4
+#define AHEAD 8
+
+/* For what is compiled once with timestamps and once without. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 #define TCP_AT (IX_ETH_HLEN + IX_IP_HLEN)
 
@@ -132,8 +135,18 @@ static bool checksums(struct ixn *n, const struct ixn_rxbuf *b)
 	(F_EVENTS | F_LOSS | F_ECN | F_OOO | F_QUICK | F_FIN_QUEUED | F_FIN_ACKED | F_FIN_RCVD | \
 	 F_CLOSED | F_URG | F_DEAD | F_RETRY)
 
+/* conn_room() without loss state: all that is queued counts alike, sent or not. */
+static inline uint32_t calm_room(const struct ixn *n, const struct tcb *t)
+{
+	uint32_t least = t->cwnd < t->snd_wnd ? t->cwnd : t->snd_wnd;
+	uint32_t queued = snd_end(n, t) - t->snd_una;
+	int32_t room = (int32_t)(least - queued + n->cfg.tcp.slack_segs * t->mss);
+
+	return room > 0 ? (uint32_t)room : 0;
+}
+
 /* Takes what `ack` acknowledges out of the send queue; see remove_acked(). */
-static inline void fast_ack(struct ixn *n, struct tcb *t, uint32_t ack, uint32_t flight)
+static ALWAYS_INLINE void fast_ack(struct ixn *n, struct tcb *t, uint32_t ack, uint32_t flight)
 {
 	uint32_t id = t->rec_head, acked = ack - t->snd_una, rtt = 0;
 
@@ -173,12 +186,12 @@ static inline void fast_ack(struct ixn *n, struct tcb *t, uint32_t ack, uint32_t
 	struct ixn_event *ev = &n->q->ev[n->q->n++];
 	conn_event_head(n, t, ev, IXN_EV_SENT);
 	ev->len = acked;
-	ev->window = conn_room(n, t);
+	ev->window = calm_room(n, t);
 }
 
 /* New data in order: for the application, and when it is to be acknowledged. */
-static inline void fast_data(struct ixn *n, struct tcb *t, struct ixn_rxbuf *b, const uint8_t *data,
-			     uint32_t len, uint32_t delack)
+static ALWAYS_INLINE void fast_data(struct ixn *n, struct tcb *t, struct ixn_rxbuf *b,
+				    const uint8_t *data, uint32_t len, uint32_t delack)
 {
 	uint32_t seq = t->rcv_nxt;
 
@@ -202,9 +215,8 @@ static inline void fast_data(struct ixn *n, struct tcb *t, struct ixn_rxbuf *b, 
 }
 
 /* True: the segment was taken, and the buffer with it. hlen: of the TCP header, 20 or with timestamps 32. */
-static inline __attribute__((always_inline)) bool fast_segment(struct ixn *n, struct tcb *t,
-							       struct ixn_rxbuf *b,
-							       const struct burst *u, uint32_t hlen)
+static ALWAYS_INLINE bool fast_segment(struct ixn *n, struct tcb *t, struct ixn_rxbuf *b,
+				       const struct burst *u, uint32_t hlen)
 {
 	const uint8_t *ip = b->data + IX_ETH_HLEN, *th = ip + IX_IP_HLEN;
 	uint32_t flags = t->flags, len = get16(ip + 2) - IX_IP_HLEN - hlen, tsval = 0;

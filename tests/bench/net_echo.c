@@ -207,8 +207,8 @@ static uint32_t server_cycle(struct side *s, uint64_t now)
 			/* The request is one segment. */
 			uint8_t *m = s->reply + ev->cookie * s->size;
 			struct ixn_seg seg = {.ptr = m, .len = ev->len};
-			if (i + 4 < s->q.n)
-				__builtin_prefetch(s->reply + s->ev[i + 4].cookie * s->size, 1);
+			if (i + 16 < s->q.n)
+				__builtin_prefetch(s->reply + s->ev[i + 16].cookie * s->size, 1);
 			memcpy(m, ev->ptr, ev->len <= s->size ? ev->len : s->size);
 			ixn_recv_done(s->n, ev->handle, ev->len);
 			ixn_sendv(s->n, ev->handle, &seg, 1);
