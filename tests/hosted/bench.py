@@ -13,8 +13,8 @@ from ixtest.tap import Tap
 
 # experiment -> figures that a run must print: sane ones, not just any.
 FIGURES = {
-    "connections": ["echo_64_ironix_server", "echo_64_lwip_server", "echo_64_linux_server",
-                    "echo_64_ironix_instructions", "echo_64_lwip_instructions"],
+    "connections": ["echo_64_ironix_server", "echo_64_lwip_server", "echo_64_linux_server"],
+    "instruction_count": ["echo_64_ironix_instructions", "echo_64_lwip_instructions"],
     "batch": ["batch_1_rate", "batch_64_rate"],
     "sizes": ["size_8192_ironix_server", "size_8192_lwip_server", "size_8192_linux_server"],
     "churn": ["churn_ironix_server", "churn_lwip_server", "churn_linux_server"],
