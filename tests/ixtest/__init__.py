@@ -17,8 +17,8 @@ from .qemu import Qemu, Kvm
 from .host import FramePort, Netns, build_dir, free_udp_pair
 from .platform import choose_platform, vm_class
 from .tap import Tap
-from . import boot, linux
+from . import boot, guest, linux
 
 __all__ = ["Bochs", "Console", "Ended", "Failed", "FramePort", "Kvm", "Machine", "MachineError",
            "Netns", "Outcome", "Qemu", "Stuck", "Tap", "boot", "build_dir", "choose_platform",
-           "free_udp_pair", "linux", "vm_class"]
+           "free_udp_pair", "guest", "linux", "vm_class"]

@@ -24,7 +24,7 @@ with tap.check("QEMU, BIOS: the full kernel reaches userspace with 2 CPUs and po
     qemu("full", uefi=False)
 for kind in ("cloud", "full"):
     with tap.check(f"Bochs: the {kind} kernel reaches userspace with 2 CPUs; its log is kept"):
-        # As tests/system/linux_guest.py has them: the full kernel's machine with a network card.
+        # As tests/system/linux_full.py has it: with a network card.
         cards = [{"backend": "null"}] if kind == "full" else []
         lines = linux.reference_dmesg(kind, cpus=2, cards=cards)
         if not any("smp: Brought up 1 node, 2 CPUs" in line for line in lines):
