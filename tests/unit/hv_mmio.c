@@ -275,9 +275,12 @@ static void agrees_with_objdump(void **state)
 
 	(void)state;
 	for (int mode = MMIO_32; mode <= MMIO_64; mode++) {
-		char name[] = "/tmp/hv_mmio.XXXXXX", command[256], line[256];
-		int fd = mkstemp(name), lines = 0, ours = 0;
+		char name[128], command[256], line[256];
+		int fd, lines = 0, ours = 0;
 		FILE *f;
+
+		snprintf(name, sizeof(name), "%s/hv_mmio.XXXXXX", getenv("TMPDIR") ?: "/tmp");
+		fd = mkstemp(name);
 
 		assert_true(fd >= 0);
 		memset(image, 0x90, sizeof(image));
