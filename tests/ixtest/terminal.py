@@ -1,12 +1,43 @@
 # SPDX-License-Identifier: MIT
-"""The terminal of a person, connected to a machine's serial console."""
+"""The terminal of a person: a status line below the text, a machine's serial console."""
 import os
 import select
+import shutil
 import sys
 import termios
+import threading
+import time
 import tty
 
 ESCAPE = b"\x1d"  # Ctrl-]
+
+
+class Status:
+    """The line below the text, with the time since the start; on a terminal only."""
+
+    def __init__(self):
+        self.on = sys.stderr.isatty()
+        self.start = time.monotonic()
+        self.lock = threading.Lock()
+
+    def line(self, text):
+        with self.lock:
+            if self.on:
+                sys.stderr.write("\r\x1b[K")
+                sys.stderr.flush()
+            print(text, flush=True)
+
+    def show(self, text):
+        if self.on:
+            text = f"[{time.monotonic() - self.start:.0f} s] {text}"
+            with self.lock:
+                sys.stderr.write("\r\x1b[K" + text[:shutil.get_terminal_size().columns - 1])
+                sys.stderr.flush()
+
+    def clear(self):
+        if self.on:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 def interact(machine):
