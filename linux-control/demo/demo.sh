@@ -32,23 +32,6 @@ one() { # check that a command succeeds
 	fi
 }
 
-ready() { # the application of a dataplane serves, since its last start, and has a link
-	for _ in $(seq 600); do
-		ixctl events | awk -v name="$1" '
-			$2 == name && $3 == "started" { ready = 0 }
-			$2 == name && $3 == "ready" { ready = 1 }
-			END { exit !ready }' &&
-			ixctl console "$1" | awk '
-			/link (is )?down/ { up = 0 }
-			/link (is )?up/ { up = 1 }
-			END { exit !up }' && return 0
-		[ "$(state "$1")" = running ] || break
-		usleep 50000
-	done
-	ixctl console "$1"
-	return 1
-}
-
 value() { # key: of the memcached server
 	printf 'get %s\r\nquit\r\n' "$1" | nc -w 5 10.8.0.2 11211
 }

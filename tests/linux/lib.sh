@@ -71,3 +71,21 @@ arguments = $2
 END
 	echo "/tmp/$1.conf"
 }
+
+# Waits until the application of a dataplane serves, since its last start, and has a link.
+ready() { # name
+	for _ in $(seq 600); do
+		ixctl events | awk -v name="$1" '
+			$2 == name && $3 == "started" { ready = 0 }
+			$2 == name && $3 == "ready" { ready = 1 }
+			END { exit !ready }' &&
+			ixctl console "$1" | awk '
+			/link (is )?down/ { up = 0 }
+			/link (is )?up/ { up = 1 }
+			END { exit !up }' && return 0
+		[ "$(state "$1")" = running ] || break
+		usleep 50000
+	done
+	ixctl console "$1"
+	return 1
+}
