@@ -10,6 +10,7 @@
  *   spin       an endless loop with interrupts off
  *   read:A write:A exec:A   touches physical address A
  *   crash:N    ends badly, in way N of crash()
+ *   pae        turns on PAE paging outside IA-32e mode by a write that the hypervisor carries out
  *   msrs ports icr msix     tries what it must not: exits with status 7 if nothing of it worked,
  *   calls:N                 8 if something did
  */
@@ -30,7 +31,9 @@
 #define CODE           8
 
 void probe_main(const struct ix_bootinfo *boot, uint64_t core);
-extern void fault(void), fault_with_code(void), timer(void);
+extern void fault(void), fault_with_code(void), timer(void), pae_code(void);
+extern const uint32_t pae_word;
+_Noreturn void enter_pae(uint64_t pdpt, uint64_t code, uint64_t word);
 extern volatile uint64_t resume, faults, ticks;
 
 /* Kept by the handlers in start.S. */
@@ -39,8 +42,9 @@ volatile uint64_t resume, faults, ticks;
 static const struct ix_bootinfo *info;
 static volatile uint32_t lock;
 static char line[256];
-static uint64_t page_table[2][512] __attribute__((aligned(4096)));
-static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff};
+static uint64_t page_table[3][512] __attribute__((aligned(4096)));
+static const uint64_t gdt[] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff,
+			       0x00cf9b000000ffff /* 32-bit code */};
 static struct {
 	uint64_t low, high;
 } idt[256];
@@ -207,6 +211,24 @@ static volatile uint64_t *map(uint64_t pa)
 	root[WINDOW >> 39 & 511] = physical(page_table[0]) | 3;
 	asm volatile("mov %0, %%cr3" : : "r"(read_cr3()) : "memory");
 	return (volatile uint64_t *)(WINDOW + (pa & 0x1ffff8));
+}
+
+/* One page directory for the gigabyte that the probe lies in, mapped one to one, and once more in the
+ * gigabyte beside it. */
+static void pae(void)
+{
+	uint64_t *root = (uint64_t *)(IX_DIRECT_BASE + (read_cr3() & ~0xfffull));
+	uint64_t gigabyte = physical(page_table) >> 30;
+
+	for (uint64_t i = 0; i < 512; i++)
+		page_table[1][i] = gigabyte << 30 | i << 21 | 0x83;
+	page_table[0][gigabyte] = physical(page_table[1]) | 3;
+	root[0] = physical(page_table[0]) | 3;
+	/* The PDPT of PAE paging, whose entries have no bit for writing. */
+	page_table[2][gigabyte] = physical(page_table[1]) | 1;
+	page_table[2][gigabyte ^ 1] = physical(page_table[1]) | 1;
+	enter_pae(physical(page_table[2]), physical((const void *)(uint64_t)pae_code),
+		  physical(&pae_word) ^ 1 << 30);
 }
 
 static void crash(uint64_t way)
@@ -521,6 +543,8 @@ static uint64_t act(const char *role)
 		((void (*)(void))map(parameter(role)))();
 	else if (is(role, "crash"))
 		crash(parameter(role));
+	else if (is(role, "pae"))
+		pae();
 	else if (is(role, "msrs"))
 		held = sweep_msrs();
 	else if (is(role, "ports"))

@@ -84,6 +84,7 @@ for address in 0x0 0x7c00 0xb8000 0x1000000 "$image" "$heap" "$(base guard)" $((
 	run "write:$address" "write:$address" failed "write of memory that is not its own, at $address, *"
 done
 run "exec:$image" "exec:$image" failed "execution of memory that is not its own, at $image, *"
+run pae pae stopped 'exit 7'
 run msrs msrs stopped 'exit 7'
 run ports ports stopped 'exit 7'
 run icr icr stopped 'exit 7'

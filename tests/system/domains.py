@@ -10,12 +10,12 @@ HV = os.path.join(build_dir(), "hv", "ironix.elf")
 PANIC = r"hv: .*PANIC|hv: .*Linux has ended|Kernel panic|Oops:|BUG:"
 # Calls of the fuzzing guest, restarts of a dataplane, instructions of the polling one: for CI, and in
 # full by the environment (1000000, 100, 1000000000).
-CALLS = int(os.environ.get("IX_CALLS", "1000000"))
+CALLS = int(os.environ.get("IX_CALLS", "100000"))
 RESTARTS = int(os.environ.get("IX_RESTARTS", "40"))
 INSTRUCTIONS = int(os.environ.get("IX_INSTRUCTIONS", "100000000"))
 # What tests/linux/domains.sh must have reported, beside its probes of memory.
 ORDERS = [f"{start}, {stop}" for start in ("a b", "b a") for stop in ("a b", "b a")]
-CHECKS = {"hello", "registers", "msrs", "ports", "icr", "calls", "msix-table", "msix", "spin",
+CHECKS = {"hello", "registers", "pae", "msrs", "ports", "icr", "calls", "msix-table", "msix", "spin",
           "outside-unchanged", "guard-unchanged", "restarts", "no-leak", "all-cpus-back", "no-exits",
           *(f"crash:{n}" for n in range(1, 13)),
           *(f"two-{state} ({order})" for state in ("run", "stopped") for order in ORDERS)}
