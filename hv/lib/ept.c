@@ -220,13 +220,21 @@ int ept_init(struct ept *ept, const struct ept_pool *pool, const struct ept_caps
 	return ept->root ? 0 : -ENOMEM;
 }
 
-void ept_reclaim(struct ept *ept)
+uint64_t ept_detach(struct ept *ept)
 {
-	while (ept->retired) {
-		uint64_t pa = ept->retired;
+	uint64_t list = ept->retired;
+
+	ept->retired = 0;
+	return list;
+}
+
+void ept_reclaim(const struct ept *ept, uint64_t list)
+{
+	while (list) {
+		uint64_t pa = list;
 		uint64_t *page = table_of(ept, pa);
 
-		ept->retired = page[0];
+		list = page[0];
 		ept->pool.free(ept->pool.ctx, page, pa);
 	}
 }
@@ -236,7 +244,7 @@ void ept_free(struct ept *ept)
 	if (!ept->root)
 		return;
 	retire(ept, ept->root_pa | ENTRY_TABLE, TOP_LEVEL + 1);
-	ept_reclaim(ept);
+	ept_reclaim(ept, ept_detach(ept));
 	ept->root = NULL;
 }
 

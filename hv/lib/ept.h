@@ -3,7 +3,7 @@
  * Extended page tables (SDM 3C 29.3): build, change, look up.
  *
  * Works on pages from a pool that the caller gives. After a change that takes rights away or moves
- * memory the caller invalidates (INVEPT on every processor of the VM) and then calls
+ * memory the caller detaches, invalidates (INVEPT on every processor of the VM) and then calls
  * ept_reclaim(): until then no page that a processor may still walk is reused.
  */
 #ifndef HV_LIB_EPT_H
@@ -79,8 +79,13 @@ int ept_map(struct ept *ept, uint64_t gpa, uint64_t size, uint64_t hpa, uint32_t
 int ept_unmap(struct ept *ept, uint64_t gpa, uint64_t size);
 int ept_change(struct ept *ept, uint64_t gpa, uint64_t size, uint32_t perms, enum memory_type type);
 
-/* Gives pages that fell out of use back to the pool. Only after INVEPT on every processor. */
-void ept_reclaim(struct ept *ept);
+/*
+ * The pages that have fallen out of use so far, as a list for ept_reclaim(), which gives them back to
+ * the pool: only when every processor has executed INVEPT since they were detached. What falls out of
+ * use meanwhile is not on the list.
+ */
+uint64_t ept_detach(struct ept *ept);
+void ept_reclaim(const struct ept *ept, uint64_t list);
 
 /* What a guest-physical address leads to; false when it is not mapped. */
 bool ept_lookup(const struct ept *ept, uint64_t gpa, struct ept_mapping *mapping);

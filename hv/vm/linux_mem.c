@@ -156,6 +156,7 @@ static bool may_take(uint64_t base, uint64_t size)
 
 static int take_away(uint64_t base, uint64_t size, const void *owner)
 {
+	uint64_t retired = 0;
 	int status;
 
 	spin_lock(&control_vm->lock);
@@ -168,14 +169,14 @@ static int take_away(uint64_t base, uint64_t size, const void *owner)
 	if (!status) {
 		hidden_for[nhidden] = owner;
 		hidden[nhidden++] = (struct range){base, size};
+		/* Another core may drop more tables while this one flushes: not those. */
+		retired = ept_detach(&control_vm->ept);
 	}
 	spin_unlock(&control_vm->lock);
 	if (status)
 		return status;
 	flush_all();
-	spin_lock(&control_vm->lock);
-	ept_reclaim(&control_vm->ept);
-	spin_unlock(&control_vm->lock);
+	ept_reclaim(&control_vm->ept, retired);
 	return 0;
 }
 

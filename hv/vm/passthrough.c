@@ -319,7 +319,7 @@ int passthrough_release(struct domain *d, uint16_t segment, uint16_t bdf, const 
 				  bdf >> 3 & 31, bdf & 7, i);
 	}
 	/* The domain does not run, and its cores flush when it does again. */
-	ept_reclaim(&d->vm.ept);
+	ept_reclaim(&d->vm.ept, ept_detach(&d->vm.ept));
 	pci_remove_rule(segment, bdf);
 	memset(dev, 0, sizeof(*dev));
 	*why = "";

@@ -106,6 +106,12 @@ report msix $? "$state: $why"
 ixctl console p
 ixctl destroy p >/dev/null
 
+# A bridge leads to what is not the dataplane's.
+probe p hello 1 4M >/dev/null
+echo 'nic = 0000:00:00.0' >>/tmp/p.conf
+! ixctl create /tmp/p.conf >/tmp/out 2>&1 && grep -q 'a bridge cannot be given' /tmp/out && [ -z "$(member p state)" ]
+report bridge-refused $? "$(cat /tmp/out)"
+
 # An endless loop with interrupts off is stopped from outside.
 ixctl start "$(probe p spin 1 4M)" >/dev/null
 await p running && ixctl stop p && await p stopped
