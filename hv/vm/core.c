@@ -34,6 +34,9 @@ static void run_linux(struct cpu *cpu)
 	v->wait_sipi = false;
 	v->sipi_pending = false;
 	linux_step_drop(v);
+	/* A dataplane has used this core, and Linux may not use that mode. */
+	if (hv.options.nox2apic && lapic_x2apic())
+		lapic_leave_x2apic();
 	lapic_quiet();
 	/* As INIT leaves them (SDM 3A 11.4.7.3); the hypervisor itself sends by physical ID. */
 	cpu->ldr = 0;

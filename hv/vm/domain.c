@@ -360,7 +360,6 @@ void domain_run_core(struct cpu *cpu, struct domain *d)
 {
 	struct vcpu *v = NULL;
 	uint64_t index = 0;
-	bool switched;
 
 	for (uint32_t i = 0; i < d->ncores; i++)
 		if (d->core[i] == cpu) {
@@ -370,8 +369,7 @@ void domain_run_core(struct cpu *cpu, struct domain *d)
 	if (!v)
 		panic("core %u is not one of dataplane %s", cpu->index, d->vm.name);
 	/* A dataplane's interrupts need no exit in x2APIC mode, whatever Linux uses. */
-	switched = !lapic_x2apic() && lapic_can_x2apic();
-	if (switched)
+	if (!lapic_x2apic() && lapic_can_x2apic())
 		lapic_enable_x2apic();
 	lapic_quiet();
 	fpu_reset();
@@ -385,7 +383,5 @@ void domain_run_core(struct cpu *cpu, struct domain *d)
 		vcpu_unload(v);
 	else
 		vcpu_run(v);
-	if (switched)
-		lapic_leave_x2apic();
 	core_stopped(cpu, d);
 }

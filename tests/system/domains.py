@@ -40,20 +40,4 @@ with tap.check("the run ends with a power-off"):
             raise RuntimeError(f"not all of memory was probed: {sorted(names)}")
         if outcome.how != "off":
             raise RuntimeError(str(outcome))
-
-# The same cores in xAPIC mode for Linux, and in x2APIC mode for dataplanes.
-iso = linux.image("domains-xapic", linux.entry("cloud", test="xapic", hv=HV,
-                                               hv_args="ixmem=16M nox2apic test=entries"))
-with tap.check("the run in xAPIC mode ends with a power-off"):
-    with vm_class(platform)("xapic", iso=iso, cpus=2, mem=512) as m:
-        m.expect("init: xapic ended with status 0", limit=600, fail=PANIC + "|VM entry refused")
-        lines = list(m.console.lines)
-        outcome = m.wait(limit=60)
-        roles = ("icr", "poll:1000000", "hello")
-        missing = {"no-x2apic", "ticks", *(f"{what}-{role}" for what in ("x2apic", "cpu-back")
-                                           for role in roles)} - linux.report(tap, lines)
-        if missing:
-            raise RuntimeError(f"not all checks were made: {sorted(missing)}")
-        if outcome.how != "off":
-            raise RuntimeError(str(outcome))
 tap.done()
