@@ -421,6 +421,40 @@ static void test_cookies(void **state)
 
 /* ---- data */
 
+/* A flood of SYNs from addresses that do not exist: who is there still gets in, each time. */
+static void test_syn_flood(void **state)
+{
+	static const uint8_t mss[4] = {2, 4, 5, 0xb4};
+	struct ixn_event ev;
+	ixn_listener l;
+	uint32_t legit = 0;
+
+	(void)state;
+	peer_start(&p, NULL);
+	ixn_listen(p.n, IXN_ANY, 80, 8, 5, &l);
+	for (uint32_t i = 0; i < 10000; i++) {
+		p.now += 20; /* 50,000 a second */
+		p.raddr = 0x0b000000 + i;
+		p.port = (uint16_t)(1024 + i);
+		peer_tcp(&p, SYN, i, 0, 1000, mss, 4, NULL, 0);
+		peer_clear(&p);
+		if (i % 100)
+			continue;
+		p.raddr = 0x0a000002;
+		p.port = (uint16_t)(20000 + i);
+		peer_tcp(&p, SYN, 7, 0, 1000, mss, 4, NULL, 0);
+		uint32_t ack = peer_must(&p)->seq + 1;
+		peer_tcp(&p, ACK | PSH, 8, ack, 1000, NULL, 0, "here", 4);
+		peer_cycle(&p);
+		legit += peer_events(&p, IXN_EV_RECV, &ev) == 1 && ev.len == 4;
+		assert_int_equal(ixn_abort(p.n, p.conn), 0);
+		peer_cycle(&p);
+	}
+	assert_int_equal(legit, 100);
+	assert_true(ixn_stats(p.n)->tcp_cookie_ok >= 99);
+	peer_stop(&p);
+}
+
 static void test_receive(void **state)
 {
 	struct ixn_event ev;
@@ -1859,6 +1893,7 @@ int main(void)
 	    cmocka_unit_test(test_simultaneous_open),
 	    cmocka_unit_test(test_listen),
 	    cmocka_unit_test(test_cookies),
+	    cmocka_unit_test(test_syn_flood),
 	    cmocka_unit_test(test_receive),
 	    cmocka_unit_test(test_delayed_ack),
 	    cmocka_unit_test(test_send),
