@@ -61,6 +61,9 @@ void exit_cr_access(struct vcpu *v)
 	    .cs_l = vmread(VMCS_GUEST_CS_AR) & AR_L,
 	};
 
+	/* Outside 64-bit mode the operand has 32 bits. */
+	if (!(state.efer & EFER_LMA && state.cs_l))
+		value = (uint32_t)value;
 	if (cr == 0 && type == CR_ACCESS_LMSW) {
 		/* LMSW sets the low four bits, and cannot clear PE. */
 		value = (vmread(VMCS_GUEST_CR0) & ~0xeul) | (q >> 16 & 15) |

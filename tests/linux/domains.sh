@@ -64,10 +64,12 @@ for why in 'triple fault, *' 'triple fault, *' 'triple fault, *' 'triple fault, 
 	run "crash:$n" "crash:$n" failed "$why"
 done
 ixctl stats p | sed 's/^/stats: /'
+missing=
 for word in rip cr2 cr3 rflags r15; do
-	ixctl stats p | grep -q "^$word: *0x"
+	ixctl stats p | grep -q "^$word: *0x" || missing="$missing $word"
 done
-report registers $?
+[ -z "$missing" ]
+report registers $? "not shown:$missing"
 
 # Memory of others, all over physical space.
 memory=$(ixctl --json memory | sed 's/},{/\n/g')
