@@ -752,6 +752,37 @@ static void attack_processor(void)
 	still_beats("processor");
 }
 
+/* Accesses by which a reset would pass the filter: too wide, from below, as strings. */
+static void attack_ports(void)
+{
+	static const struct {
+		uint16_t port;
+		uint32_t value;
+		bool wide;
+	} writes[] = {
+	    {0x63, 0xfe00, false},     {0x64, 0xfefe, false},    {0x61, 0xfe000000, true},
+	    {0x91, 0x0100, false},     {0x90, 0x00010000, true}, {0xcf5, 0x06000000, true},
+	    {0xcf6, 0x06000000, true},
+	};
+	uint64_t gp = taken[VEC_GP], n = sizeof(writes) / sizeof(writes[0]);
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (writes[i].wide)
+			asm volatile(RESUME "outl %%eax, %%dx; 1:"
+				     :
+				     : "a"(writes[i].value), "d"(writes[i].port)
+				     : "r8", "memory");
+		else
+			asm volatile(RESUME "outw %%ax, %%dx; 1:"
+				     :
+				     : "a"(writes[i].value), "d"(writes[i].port)
+				     : "r8", "memory");
+	}
+	asm volatile(RESUME "outsb; 1:" : : "S"("\xfe"), "d"(0x64) : "r8", "memory");
+	asm volatile(RESUME "rep insb; 1:" : : "D"(gdt), "d"(0xcfc), "c"(8) : "r8", "memory");
+	report("ports", taken[VEC_GP] - gp == n + 2, "#GP:", taken[VEC_GP] - gp);
+}
+
 static void read_command_line(const uint8_t *zero_page)
 {
 	const char *p = (const char *)(uint64_t) * (const uint32_t *)(zero_page + 0x228);
@@ -782,6 +813,7 @@ void hostile_main(const uint8_t *zero_page)
 	attack_memory();
 	attack_pci();
 	attack_processor();
+	attack_ports();
 	attack_doorbell();
 	attack_apic();
 	say("NMIs to itself:", taken[VEC_NMI], "");
