@@ -34,19 +34,28 @@ $(BUILD)/test/hostile.bin: $(HOSTILE_OBJ) tests/hostile/hostile.lds
 # that rings the hypervisor's doorbell as it likes (wild).
 define linux_tool
 ALL += $(BUILD)/test/$(1)
-$(BUILD)/test/$(1): $(call objs,user,tests/tools/$(1).c)
+$(BUILD)/test/$(1): $(call objs,user,tests/tools/$(1).c $(2))
 	@mkdir -p $$(@D)
 	$(MUSL_CC) -static -s -o $$@ $$^
 INITRAMFS += $(BUILD)/test/$(1)=bin/$(1)
 endef
-$(foreach tool,echo_client rpc_client rpc_server wild,$(eval $(call linux_tool,$(tool))))
+$(foreach tool,echo_client rpc_client wild,$(eval $(call linux_tool,$(tool))))
+$(eval $(call linux_tool,rpc_server,$(addprefix userlib/lib/,cache.c native.c raw.c text.c)))
 
-# An initramfs with Debian's own network tools as well, for the tests of ixgbevf.
+# Initramfses with Debian's own programs as well: initrd-net for the tests of ixgbevf, initrd-apps for
+# those of the applications.
 NET_PROGRAMS := /usr/sbin/ethtool /usr/bin/iperf3
-ALL += $(BUILD)/linux/cloud/initrd-net.cpio
-$(BUILD)/linux/%/initrd-net.cpio: $(BUILD)/linux/%/initrd.cpio | $(DEPS)
-	scripts/mkinitramfs -o $@ --tree $(BUILD)/linux/$*/root $(addprefix --add ,$(INITRAMFS)) \
-		$(addprefix --program ,$(NET_PROGRAMS))
+APPS_PROGRAMS := /usr/sbin/ethtool /usr/sbin/tc /usr/bin/curl /usr/bin/wrk /usr/bin/memcslap \
+	/usr/bin/memccp /usr/bin/memccat
+ALL += $(BUILD)/linux/cloud/initrd-net.cpio $(BUILD)/linux/cloud/initrd-apps.cpio
+define initrd_with
+$(BUILD)/linux/%/initrd-$(1).cpio: $(BUILD)/linux/%/initrd.cpio | $(DEPS)
+	scripts/mkinitramfs -o $$@ --tree $(BUILD)/linux/$$*/root \
+		$$(addprefix --add ,$$(INITRAMFS) $(3)) $$(addprefix --program ,$(2))
+endef
+$(eval $(call initrd_with,net,$(NET_PROGRAMS)))
+$(eval $(call initrd_with,apps,$(APPS_PROGRAMS),$(BUILD)/apps/netpipe=apps/netpipe))
+$(BUILD)/linux/cloud/initrd-apps.cpio: $(BUILD)/apps/netpipe
 
 # The guest kernel's applications once more, as anybody links a program with musl, for dataplanes
 # beside Linux (tests/linux/guests.sh).

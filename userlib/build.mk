@@ -1,7 +1,17 @@
 include userlib/sources.mk
 
-$(eval $(call static_lib,userlib/libix.a,user,$(LIBIX_SRC)))
-$(eval $(call static_lib,userlib/libix-hosted.a,pic,$(LIBIX_SRC)))
+# One object each, in which only the public names are global: an application may call its own functions
+# as it likes.
+define libix
+$(BUILD)/userlib/$(1).a: $(call objs,$(2),$(LIBIX_SRC)) userlib/build.mk
+	@mkdir -p $$(@D)
+	ld -r -o $(BUILD)/userlib/$(1).o $$(filter %.o,$$^)
+	objcopy --wildcard --keep-global-symbol='ix*' $(BUILD)/userlib/$(1).o
+	rm -f $$@
+	$$(AR) rcsD $$@ $(BUILD)/userlib/$(1).o
+endef
+$(eval $(call libix,libix,user))
+$(eval $(call libix,libix-hosted,pic))
 ALL += $(BUILD)/userlib/libix.a $(BUILD)/userlib/libix-hosted.a
 
 # Example applications, each from one source file: build/apps/NAME for the dataplane and
@@ -17,3 +27,8 @@ $(BUILD)/host/apps/$(1).so: userlib/examples/$(1).c $(wildcard userlib/examples/
 ALL += $(BUILD)/apps/$(1) $(BUILD)/host/apps/$(1).so
 endef
 $(foreach e,$(EXAMPLES),$(eval $(call example,$(e))))
+
+# What peers send to the applications. Their sources are included by the fuzzers.
+$(eval $(call fuzz_target,app_kv,tests/fuzz/app_kv.c $(addprefix userlib/lib/,cache.c native.c raw.c text.c)))
+$(eval $(call fuzz_target,app_httpd,tests/fuzz/app_httpd.c $(addprefix userlib/lib/,cache.c native.c raw.c text.c)))
+$(eval $(call unit_test,ix_cache,tests/unit/ix_cache.c userlib/lib/cache.c))

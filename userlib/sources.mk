@@ -1,4 +1,4 @@
 # libix; whoever builds it into something else includes this.
-LIBIX_SRC := userlib/lib/native.c userlib/lib/raw.c userlib/lib/ixev.c userlib/lib/ixev_mem.c \
-	userlib/lib/ixev_tcp.c userlib/lib/ixev_timer.c userlib/lib/ixev_udp.c userlib/lib/socket.c \
-	userlib/lib/socket_opt.c userlib/lib/socket_poll.c
+LIBIX_SRC := $(addprefix userlib/lib/,cache.c ixev.c ixev_cores.c ixev_mem.c ixev_recv.c ixev_tcp.c \
+	ixev_timer.c ixev_udp.c native.c raw.c server.c socket.c socket_opt.c socket_poll.c \
+	text.c)

@@ -2,15 +2,17 @@
  *
  * Sends messages to an echo service and compares every byte that comes back.
  *
- *	echo_client udp|tcp ADDRESS PORT MESSAGES [LARGEST [WINDOW]]
+ *	echo_client udp|tcp|framed ADDRESS PORT MESSAGES [LARGEST [WINDOW]]
  *
  * WINDOW messages are under way at a time, of 16 to LARGEST bytes each; both follow from the message's
  * number, as its bytes do. A datagram without an answer for a second is sent again, and counted.
+ * "framed" messages, over TCP, begin with their length as 8 bytes: what netpipe's server echoes.
  * Prints one line; exit status 0 when every message came back as it was sent.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,18 +31,23 @@ struct client {
 	uint64_t messages, echoed, wrong, again;
 	uint64_t first, next; /* numbers under way are in [first, next) */
 	uint32_t largest, window;
+	bool framed;
 	uint8_t done[WINDOW_LIMIT]; /* of number % WINDOW_LIMIT */
 	uint8_t want[LARGEST], got[LARGEST + 1];
 };
 
-/* Message `number` in want[]: the number, then a stream that begins with it. Returns its length. */
+/*
+ * Message `number` in want[]: the number (or the length), then a stream that begins with it. Returns its
+ * length.
+ */
 static uint32_t make(struct client *c, uint64_t number)
 {
 	uint64_t x = (number + 1) * 0x9e3779b97f4a7c15ull;
 	uint32_t len = SMALLEST + (uint32_t)((x >> 32) % (c->largest - SMALLEST + 1));
+	uint64_t first = c->framed ? len : number;
 
-	memcpy(c->want, &number, sizeof(number));
-	for (uint32_t i = sizeof(number); i < len; i++) {
+	memcpy(c->want, &first, sizeof(first));
+	for (uint32_t i = sizeof(first); i < len; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
@@ -176,12 +183,13 @@ int main(int argc, char **argv)
 {
 	static struct client c;
 	struct sockaddr_in to = {.sin_family = AF_INET};
-	int udp = argc > 1 && !strcmp(argv[1], "udp");
+	bool udp = argc > 1 && !strcmp(argv[1], "udp");
 
-	if (argc < 5 || argc > 7 || (!udp && strcmp(argv[1], "tcp")) ||
+	c.framed = argc > 1 && !strcmp(argv[1], "framed");
+	if (argc < 5 || argc > 7 || (!udp && !c.framed && strcmp(argv[1], "tcp")) ||
 	    inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) {
-		fprintf(stderr, "usage: echo_client udp|tcp ADDRESS PORT MESSAGES [LARGEST "
-				"[WINDOW]]\n");
+		fprintf(stderr, "usage: echo_client udp|tcp|framed ADDRESS PORT MESSAGES "
+				"[LARGEST [WINDOW]]\n");
 		return 2;
 	}
 	to.sin_port = htons((uint16_t)number(argc, argv, 3, 0, 1, 65535));

@@ -8,27 +8,22 @@
  * with its store and its parsers.
  */
 #define _GNU_SOURCE
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "userlib/examples/kv_store.h"
+#define main kv_main
+int kv_main(int argc, char **argv);
+#include "userlib/examples/kv.c"
+#undef main
 
-#define LINE_MAX 2048
-#define ROOM     (1u << 20)
+#define ROOM (1u << 20)
 
 struct conn {
+	struct ixev_ctx ctx; /* what kv takes the connection for */
 	int fd;
 	uint32_t len,
 	    sent; /* echo: bytes of the message here and sent; kv: bytes of an unfinished request */
@@ -36,32 +31,66 @@ struct conn {
 	size_t room;
 	char *out; /* kv: answers of this turn */
 	size_t out_len;
+	size_t unwanted; /* kv: bytes to come that are not looked at */
+	bool over;
 };
 
-static atomic_ullong conns, total_conns;
 static uint32_t size = 64;
 static int epoll;
 static char answers[ROOM];
 
-/* Answers are collected and leave in one call; false: too many at once. */
-static bool say(struct conn *c, const void *data, size_t len)
+/* ---- what kv asks of its server ---- */
+
+/* Answers are collected and leave in one call; too many at once end the connection. */
+ssize_t ixev_send(struct ixev_ctx *ctx, const void *data, size_t len)
 {
+	struct conn *c = (struct conn *)ctx;
+
 	if (len > ROOM - c->out_len)
-		return false;
+		return -EAGAIN;
 	memcpy(c->out + c->out_len, data, len);
 	c->out_len += len;
-	return true;
+	return (ssize_t)len;
 }
 
-static bool say_value(struct conn *c, struct item *it, uint32_t len)
+int ixev_send_ref(struct ixev_ctx *ctx, const void *data, size_t len, void (*done)(void *arg),
+		  void *arg)
 {
-	bool ok = say(c, value(it), len);
-
-	item_put(it);
-	return ok;
+	if (ixev_send(ctx, data, len) < 0)
+		return -EAGAIN;
+	done(arg);
+	return 0;
 }
 
-#include "userlib/examples/kv_proto.h"
+void ixev_close(struct ixev_ctx *ctx)
+{
+	((struct conn *)ctx)->over = true;
+}
+
+void ixev_abort(struct ixev_ctx *ctx)
+{
+	ixev_close(ctx);
+}
+
+int ixev_shutdown(struct ixev_ctx *ctx)
+{
+	ixev_close(ctx);
+	return 0;
+}
+
+const struct ix_attach *ixev_info(const struct ixev *base)
+{
+	(void)base;
+	return NULL;
+}
+
+long ix_serve(const struct ix_server *s)
+{
+	(void)s;
+	return -ENOSYS;
+}
+
+/* ---- the server ---- */
 
 static void end(struct conn *c)
 {
@@ -95,21 +124,23 @@ static bool serve_kv(struct conn *c)
 	c->len += (uint32_t)n;
 	c->out = answers;
 	c->out_len = 0;
-	while (at < c->len) {
-		n = (uint8_t)c->in[at] == BIN_REQUEST ? binary(c, c->in + at, c->len - at)
-						      : text(c, c->in + at, c->len - at);
-		if (n < 0)
-			return false;
-		if (n == 0)
+	while (at < c->len && !c->over) {
+		size_t want, used = c->unwanted;
+
+		if (!used)
+			used = request(&c->ctx, c->in + at, c->len - at, &want);
+		if (!used)
 			break;
-		at += (size_t)n;
+		c->unwanted = used > c->len - at ? used - (c->len - at) : 0;
+		at += used - c->unwanted;
 	}
 	c->len -= (uint32_t)at;
 	if (c->len)
 		memmove(c->in, c->in + at, c->len);
 	/* A load generator reads its answers; who does not, loses the connection. */
-	return !c->out_len ||
-	       send(c->fd, c->out, c->out_len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)c->out_len;
+	return (!c->out_len || send(c->fd, c->out, c->out_len, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+				   (ssize_t)c->out_len) &&
+	       !c->over;
 }
 
 static bool serve_echo(struct conn *c)
@@ -173,7 +204,8 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < SHARDS; i++) {
 		pthread_mutex_init(&shards[i].lock, NULL);
-		shards[i].limit = ((size_t)16 << 20) / SHARDS;
+		if (ix_cache_init(&shards[i].cache, BUCKETS, ((size_t)16 << 20) / SHARDS) < 0)
+			return 1;
 	}
 	at.sin_port = htons((uint16_t)atoi(argv[2]));
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));

@@ -374,6 +374,25 @@ static void peer_vanishes(void **state)
 	end(&b);
 }
 
+/* An idle connection whose peer is gone is found by keep-alive. */
+static void idle_peer_vanishes(void **state)
+{
+	struct bed b = make("tcp.keepalive-interval = 1s\ntcp.keepalive-count = 3", NULL);
+
+	(void)state;
+	listener.keepalive = 20;
+	dial(&b);
+	b.s->close_on_hup = true;
+	pair_run(b.p, 60000000); /* a peer that answers is kept */
+	assert_int_equal(b.s->released, 0);
+	b.p->cut = true;
+	pair_run(b.p, 30000000);
+	assert_int_equal(ixev_error(&b.s->ctx), -ETIMEDOUT);
+	assert_int_equal(b.s->released, 1);
+	listener.keepalive = 0;
+	end(&b);
+}
+
 static void peer_vanishes_while_closing(void **state)
 {
 	struct bed b = make("tcp.user-timeout = 3s", NULL);
@@ -484,6 +503,188 @@ static void runs_out_of_memory_gently(void **state)
 	pair_bind(b.p, B);
 	assert_true(ixev_send(&b.c->ctx, out, sizeof(out)) > 16000);
 	end(&b);
+}
+
+/* A request larger than the window is put together; the callback comes when it is complete. */
+static void peeks_at_requests(void **state)
+{
+	struct bed b = make("tcp.receive-window = 16K", NULL);
+	static char out[200000];
+	const void *data;
+	ssize_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (char)(i * 11 + i / 777);
+	dial(&b);
+	b.s->lazy = true;
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_peek(&b.s->ctx, &data, 150000), -EAGAIN);
+	pair_bind(b.p, B);
+	assert_int_equal(ixev_send(&b.c->ctx, out, 149999), 149999);
+	pair_run(b.p, 20000000);
+	assert_int_equal(b.s->calls, 0);
+	assert_int_equal(ixev_unread(&b.s->ctx), 149999);
+	pair_bind(b.p, B);
+	assert_int_equal(ixev_send(&b.c->ctx, out + 149999, 50001), 50001);
+	pair_run(b.p, 20000000);
+	assert_true(b.s->calls > 0);
+	pair_bind(b.p, A);
+	assert_true(ixev_peek(&b.s->ctx, &data, 150000) >= 150000);
+	assert_memory_equal(data, out, 150000);
+	ixev_skip(&b.s->ctx, 149000);
+	assert_true(ixev_peek(&b.s->ctx, &data, 1) >= 1);
+	assert_memory_equal(data, out + 149000, 1);
+	assert_true(ixev_peek(&b.s->ctx, &data, 3000) >= 3000);
+	assert_memory_equal(data, out + 149000, 3000);
+	/* What is lent from memory of the library's own is not given back to the kernel twice. */
+	assert_int_equal(ixev_recv_zc(&b.s->ctx, &data, 500), 500);
+	assert_int_equal(ixev_peek(&b.s->ctx, &data, 1), -EBUSY);
+	ixev_skip(&b.s->ctx, 1); /* has no effect either */
+	assert_int_equal(ixev_recv_zc(&b.s->ctx, &data, 100000), 2500);
+	assert_memory_equal(data, out + 149500, 2500);
+	n = ixev_recv_zc(&b.s->ctx, &data, 100000); /* the rest of a packet */
+	assert_true(n > 0);
+	assert_memory_equal(data, out + 152000, (size_t)n);
+	ixev_recv_done(&b.s->ctx, 200000);
+	/* Skipping reaches beyond what has come; the rest of the stream is read as usual. */
+	ixev_skip(&b.s->ctx, 150000);
+	pair_run(b.p, 20000000);
+	pair_bind(b.p, B);
+	assert_int_equal(ixev_send(&b.c->ctx, out, 200000), 200000);
+	ixev_shutdown(&b.c->ctx);
+	pair_run(b.p, 20000000);
+	pair_bind(b.p, A);
+	assert_true(ixev_unread(&b.s->ctx) > 0);
+	assert_int_equal(ixev_peek(&b.s->ctx, &data, 199999), -EAGAIN);
+	pair_run(b.p, 20000000);
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_peek(&b.s->ctx, &data, 199999), 0); /* never: it ends before */
+	b.s->lazy = false;
+	ixev_set_mask(&b.s->ctx, IXEV_IN);
+	pair_run(b.p, 20000000);
+	assert_true(b.s->eof);
+	assert_int_equal(b.s->got, 400000 - 302000 - n);
+	assert_memory_equal(b.s->in, out + sizeof(out) - b.s->got, b.s->got);
+	assert_int_equal(ixhost_counter(b.p->host[A], "=rxbufs_free"), 1024);
+	end(&b);
+}
+
+/* A reset while a request is put together: what came can be looked at, and nothing is left. */
+static void peeks_when_the_peer_is_gone(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	const void *data;
+
+	(void)state;
+	dial(&b);
+	b.s->lazy = true;
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_peek(&b.s->ctx, &data, 100), -EAGAIN);
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "last", 4);
+	pair_run(b.p, 1000);
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "words", 5);
+	pair_run(b.p, 1000);
+	pair_bind(b.p, B);
+	ixev_abort(&b.c->ctx);
+	pair_run(b.p, 1000);
+	pair_bind(b.p, A);
+	assert_true(b.s->events & IXEV_HUP);
+	assert_int_equal(ixev_peek(&b.s->ctx, &data, 100), -ECONNRESET);
+	assert_int_equal(ixev_peek(&b.s->ctx, &data, 9), 9);
+	assert_memory_equal(data, "lastwords", 9);
+	ixev_skip(&b.s->ctx, 5);
+	assert_int_equal(ixev_peek(&b.s->ctx, &data, 1), 4);
+	ixev_close(&b.s->ctx);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.s->released, 1);
+	end(&b);
+}
+
+static int refs_done;
+
+static void on_ref(void *arg)
+{
+	refs_done += *(int *)arg;
+}
+
+static void sends_by_reference_without_a_buffer(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	static char data[100000];
+	int one = 1, ten = 10;
+
+	(void)state;
+	refs_done = 0;
+	dial(&b);
+	pair_bind(b.p, B);
+	assert_int_equal(ixev_send_ref(&b.c->ctx, data, sizeof(data), on_ref, &one), 0);
+	assert_int_equal(ixev_send_ref(&b.c->ctx, data, 0, on_ref, &one), 0);
+	assert_int_equal(ixev_send_ref(&b.c->ctx, data, 5, NULL, NULL), 0);
+	pair_run(b.p, 3000000);
+	assert_int_equal(refs_done, 2);
+	assert_int_equal(b.s->got, sizeof(data) + 5);
+	/* One that is not acknowledged comes back when the connection ends; a refused one never. */
+	b.p->cut = true;
+	pair_bind(b.p, B);
+	assert_int_equal(ixev_send_ref(&b.c->ctx, data, 5, on_ref, &ten), 0);
+	ixev_set_limit(&b.c->ctx, 1);
+	assert_int_equal(ixev_send_ref(&b.c->ctx, data, 5, on_ref, &ten), -EAGAIN);
+	pair_run(b.p, 1000);
+	assert_int_equal(refs_done, 2);
+	pair_bind(b.p, B);
+	ixev_abort(&b.c->ctx);
+	pair_run(b.p, 1000);
+	assert_int_equal(refs_done, 12);
+	end(&b);
+}
+
+static void texts(void **state)
+{
+	static const char *const bad[] = {"", "-1", "1x", " 1", "18446744073709551616", "11", "1"};
+	char text[IX_IP_STRLEN];
+	struct ix_ip ip;
+	uint64_t v = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(ix_number_parse(&v, bad[i], 2, 10), -EINVAL);
+	assert_int_equal(ix_number_parse(&v, "18446744073709551615", 0, UINT64_MAX), 0);
+	assert_true(v == UINT64_MAX);
+	assert_int_equal(ix_ip_parse(&ip, "10.0.0.256"), -EINVAL);
+	assert_int_equal(ix_ip_parse(&ip, "10.0.0"), -EINVAL);
+	assert_int_equal(ix_ip_parse(&ip, "192.168.1.20"), 0);
+	assert_string_equal(ix_ip_format(&ip, text), "192.168.1.20");
+	assert_non_null(strstr(ix_attach_error(-ENOSYS), "ixhost"));
+	assert_non_null(strstr(ix_attach_error(-EAGAIN), "every core"));
+	assert_string_equal(ix_attach_error(-ENOMEM), strerror(ENOMEM));
+}
+
+/* One core: the calling thread serves. */
+static int run_start(struct ixev *base, void *arg)
+{
+	ixev_stop(base); /* has no effect before the loop */
+	return *(int *)arg;
+}
+
+static void attaching_fails(void **state)
+{
+	struct pair *p = pair_new(NULL, true, NULL);
+	struct ixev *base = (struct ixev *)p;
+	int zero = 0, err = -EADDRINUSE;
+
+	(void)state;
+	pair_bind(p, A);
+	assert_int_equal(ixev_open(&base, NULL), -EBUSY);
+	assert_null(base);
+	assert_int_equal(ixev_run_cores(NULL, run_start, &zero), -EBUSY);
+	pair_free(p);
+	p = pair_new(NULL, false, NULL);
+	pair_bind(p, A);
+	assert_int_equal(ixev_run_cores(NULL, run_start, &err), -EADDRINUSE);
+	pair_free(p);
 }
 
 static struct ixev_timer timers[100];
@@ -631,11 +832,17 @@ int main(void)
 	    cmocka_unit_test(refused_and_unreachable),
 	    cmocka_unit_test(writes_before_connected),
 	    cmocka_unit_test(peer_vanishes),
+	    cmocka_unit_test(idle_peer_vanishes),
 	    cmocka_unit_test(peer_vanishes_while_closing),
 	    cmocka_unit_test(aborts),
 	    cmocka_unit_test(closes_while_dialing),
 	    cmocka_unit_test(unread_bytes_outlive_the_connection),
 	    cmocka_unit_test(runs_out_of_memory_gently),
+	    cmocka_unit_test(peeks_at_requests),
+	    cmocka_unit_test(peeks_when_the_peer_is_gone),
+	    cmocka_unit_test(sends_by_reference_without_a_buffer),
+	    cmocka_unit_test(texts),
+	    cmocka_unit_test(attaching_fails),
 	    cmocka_unit_test(timers_fire),
 	    cmocka_unit_test(datagrams),
 	    cmocka_unit_test(listens_and_unlistens),

@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +20,6 @@
 static uint16_t port = 7;
 
 /* ---- server ---- */
-
-struct peer {
-	struct ixev_ctx ctx;
-};
 
 /*
  * Takes no more than can be sent: what does not fit stays received, so the window closes and the
@@ -58,20 +53,20 @@ static void server_event(struct ixev_ctx *ctx, unsigned int events)
 
 static void server_release(struct ixev_ctx *ctx)
 {
-	free((struct peer *)ctx);
+	free(ctx);
 }
 
 static const struct ixev_ops server_ops = {.event = server_event, .release = server_release};
 
 static struct ixev_ctx *server_accept(struct ixev_listener *l, const struct ix_tuple *tuple)
 {
-	struct peer *p = malloc(sizeof(*p));
+	struct ixev_ctx *ctx =
+	    malloc(sizeof(*ctx)); /* or a structure of ours that begins with one */
 
 	(void)tuple;
-	if (!p)
-		return NULL;
-	ixev_init(l->base, &p->ctx, &server_ops);
-	return &p->ctx;
+	if (ctx)
+		ixev_init(l->base, ctx, &server_ops);
+	return ctx; /* NULL refuses */
 }
 
 static void server_datagram(struct ixev_udp *u, const struct ixev_dgram *d)
@@ -79,41 +74,37 @@ static void server_datagram(struct ixev_udp *u, const struct ixev_dgram *d)
 	ixev_udp_send(u, &d->remote, d->remote_port, d->data, d->len);
 }
 
-static void *server_thread(void *arg)
-{
-	struct ixev_listener listener = {.accept = server_accept};
-	struct ixev_udp udp = {.recv = server_datagram};
-	struct ixev *base = arg;
-	long err = base ? 0 : ixev_open(&base, NULL);
+/* What each core has. */
+struct core {
+	struct ixev_listener listener;
+	struct ixev_udp udp;
+};
 
+static int server_start(struct ixev *base, void *arg)
+{
+	struct core *core = calloc(1, sizeof(*core));
+	int err;
+
+	(void)arg;
+	if (!core)
+		return -ENOMEM;
+	core->listener.accept = server_accept;
+	core->listener.keepalive = 60;
+	core->udp.recv = server_datagram;
+	err = ixev_listen(base, &core->listener, &ix_ip_any, port, 0);
 	if (err == 0)
-		err = ixev_listen(base, &listener, &ix_ip_any, port, 0);
+		err = ixev_udp_bind(base, &core->udp, &ix_ip_any, port);
 	if (err == 0)
-		err = ixev_udp_bind(base, &udp, &ix_ip_any, port);
-	if (err == 0) {
 		printf("echo: core %u serves port %u\n", ixev_info(base)->core, port);
-		err = ixev_loop(base);
-	}
-	fprintf(stderr, "echo: %s\n", strerror((int)-err));
-	exit(1);
+	return err;
 }
 
 static int server(void)
 {
-	struct ixev *base;
-	int err = ixev_open(&base, NULL);
-	pthread_t t;
+	long err = ixev_run_cores(NULL, server_start, NULL);
 
-	if (err < 0) {
-		fprintf(stderr, "echo: attach: %s\n", strerror(-err));
-		return 1;
-	}
-	for (uint32_t i = 1; i < ixev_info(base)->ncores; i++) {
-		if (pthread_create(&t, NULL, server_thread, NULL) != 0)
-			return 1;
-	}
-	server_thread(base);
-	return 0;
+	fprintf(stderr, "echo: %s\n", ix_attach_error((int)err));
+	return 1;
 }
 
 /* ---- client ---- */
@@ -208,8 +199,12 @@ static void udp_push(struct flow *f)
 {
 	struct client *c = f->client;
 
-	ixev_udp_send(&f->udp, &c->server, port, f->out, c->size);
-	ixev_timer_add(c->base, &f->timer, 200000);
+	ssize_t n = ixev_udp_send(&f->udp, &c->server, port, f->out, c->size);
+
+	if (n == -EMSGSIZE)
+		finish(f, "larger than a datagram");
+	else
+		ixev_timer_add(c->base, &f->timer, 200000);
 }
 
 static void next_message(struct flow *f)
@@ -358,7 +353,7 @@ static int client(struct client *c)
 
 	c->flows = calloc(c->conns, sizeof(*c->flows));
 	if (err < 0 || !c->flows) {
-		fprintf(stderr, "echo: %s\n", strerror(err < 0 ? -err : ENOMEM));
+		fprintf(stderr, "echo: %s\n", ix_attach_error(err < 0 ? err : -ENOMEM));
 		return 1;
 	}
 	/* Each connection that is through opens another: no more than a backlog at once. */
@@ -389,27 +384,31 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option no_long[] = {{0}};
-	struct client c = {.conns = 1, .size = 64, .messages = 1000};
-	int opt;
+	struct client c = {.messages = 1000};
+	uint64_t tcp_port = 7, conns = 1, size = 64;
+	int opt, err = 0;
 
 	/* Unlike getopt(), allows options behind operands with every libc. */
 	while ((opt = getopt_long(argc, argv, "p:c:s:n:u", no_long, NULL)) != -1) {
 		if (opt == 'p')
-			port = (uint16_t)atoi(optarg);
+			err |= ix_number_parse(&tcp_port, optarg, 1, 65535);
 		else if (opt == 'c')
-			c.conns = (uint32_t)atoi(optarg);
+			err |= ix_number_parse(&conns, optarg, 1, 1 << 20);
 		else if (opt == 's')
-			c.size = (uint32_t)atoi(optarg);
+			err |= ix_number_parse(&size, optarg, 1, 1 << 30);
 		else if (opt == 'n')
-			c.messages = strtoull(optarg, NULL, 10);
+			err |= ix_number_parse(&c.messages, optarg, 1, UINT64_MAX);
 		else if (opt == 'u')
 			c.udp = true;
 		else
-			return usage();
+			err = -EINVAL;
 	}
-	if (optind + 1 == argc && strcmp(argv[optind], "server") == 0)
+	port = (uint16_t)tcp_port;
+	c.conns = (uint32_t)conns;
+	c.size = (uint32_t)size;
+	if (!err && optind + 1 == argc && strcmp(argv[optind], "server") == 0)
 		return server();
-	if (optind + 2 != argc || strcmp(argv[optind], "client") != 0 || !c.size || !c.conns ||
+	if (err || optind + 2 != argc || strcmp(argv[optind], "client") != 0 ||
 	    ix_ip_parse(&c.server, argv[optind + 1]) < 0)
 		return usage();
 	return client(&c);

@@ -46,11 +46,16 @@ static void fail(struct pipe *p, const char *why)
 	ixev_abort(&p->ctx);
 }
 
+/*
+ * The peer has all of the last message when it sends the next. If it sends earlier, its next message waits
+ * until the memory of this one is ours again.
+ */
 static void out_release(struct ixev_buf *buf)
 {
 	struct pipe *p = (struct pipe *)((char *)buf - offsetof(struct pipe, out));
 
 	p->sending = false;
+	ixev_set_mask(&p->ctx, IXEV_IN);
 }
 
 static void send_message(struct pipe *p)
@@ -59,6 +64,7 @@ static void send_message(struct pipe *p)
 	    (struct ixev_buf){.data = p->data, .len = (uint32_t)p->size, .release = out_release};
 	p->sending = true;
 	p->received = 0;
+	ixev_set_mask(&p->ctx, 0);
 	if (ixev_send_zc(&p->ctx, &p->out) < 0)
 		fail(p, "cannot send");
 }
@@ -102,8 +108,8 @@ static void server_event(struct ixev_ctx *ctx, unsigned int events)
 		ixev_close(ctx);
 		return;
 	}
-	/* The peer has all of the last message when it sends the next; its memory is still ours
-	 * to keep until that is acknowledged, which came with the first byte. */
+	if (p->sending)
+		return;
 	n = p->size ? 1 : take(p, HEADER);
 	if (n == 1 && !p->size) {
 		memcpy(&size, p->data, HEADER);
@@ -232,28 +238,30 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option no_long[] = {{0}};
-	struct ixev_listener listener = {.accept = server_accept};
-	struct pipe p = {.largest = 1u << 20, .rounds = 20};
+	struct ixev_listener listener = {.accept = server_accept, .keepalive = 60};
+	struct pipe p = {.largest = 1u << 20};
+	uint64_t tcp_port = 5002, rounds = 20;
 	struct ix_ip server;
 	struct ixev *base;
+	int opt, bad = 0;
 	bool is_server;
 	long err;
-	int opt;
 
 	while ((opt = getopt_long(argc, argv, "p:l:r:", no_long, NULL)) != -1) {
 		if (opt == 'p')
-			port = (uint16_t)atoi(optarg);
+			bad |= ix_number_parse(&tcp_port, optarg, 1, 65535);
 		else if (opt == 'l')
-			p.largest = strtoull(optarg, NULL, 10);
+			bad |= ix_number_parse(&p.largest, optarg, 0, LARGEST);
 		else if (opt == 'r')
-			p.rounds = (uint32_t)atoi(optarg);
+			bad |= ix_number_parse(&rounds, optarg, 1, 1 << 30);
 		else
-			return usage();
+			bad = -EINVAL;
 	}
+	port = (uint16_t)tcp_port;
+	p.rounds = (uint32_t)rounds;
 	is_server = optind + 1 == argc && strcmp(argv[optind], "server") == 0;
-	if (!is_server &&
-	    (optind + 2 != argc || strcmp(argv[optind], "client") != 0 ||
-	     ix_ip_parse(&server, argv[optind + 1]) < 0 || p.largest > LARGEST || !p.rounds))
+	if (bad || (!is_server && (optind + 2 != argc || strcmp(argv[optind], "client") != 0 ||
+				   ix_ip_parse(&server, argv[optind + 1]) < 0)))
 		return usage();
 	err = ixev_open(&base, NULL);
 	if (err == 0)
@@ -264,6 +272,6 @@ int main(int argc, char **argv)
 	if (err == 0)
 		err = ixev_loop(base);
 	if (err < 0)
-		fprintf(stderr, "netpipe: %s\n", strerror((int)-err));
+		fprintf(stderr, "netpipe: %s\n", ix_attach_error((int)err));
 	return err < 0 || p.status;
 }

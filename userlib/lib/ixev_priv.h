@@ -14,6 +14,13 @@ struct ixev_seg {
 	uint32_t len;
 };
 
+/* Received bytes in memory of our own. An older one stays as long as bytes of it may be lent. */
+struct ixev_block {
+	struct ixev_block *next;
+	size_t room;
+	char data[];
+};
+
 /* ixev_ctx.state */
 enum {
 	ST_KNOWN = 1u << 0,      /* the kernel has told the handle */
@@ -30,6 +37,7 @@ enum {
 	ST_READY = 1u << 11,     /* on the ready list */
 	ST_DIRTY = 1u << 12,     /* on the dirty list */
 	ST_DIALING = 1u << 13,   /* `dialed` is owed */
+	ST_ANSWERING = 1u << 14, /* amid a server's answer: the pending limit does not hold */
 };
 
 /* ixev_timer.state */
@@ -97,7 +105,13 @@ void buf_run_released(struct ixev *b);
 void mem_free_all(struct ixev *b);
 struct ix_iov *iov_get(struct ixev *b, uint32_t n);
 
+/* ixev_recv.c: what has come in and is unread */
+bool recv_add(struct ixev_ctx *x, const char *data, uint32_t n); /* false: no memory */
+void recv_save(struct ixev_ctx *x); /* the handle ends: payload moves into memory of our own */
+void recv_drop(struct ixev_ctx *x);
+
 /* ixev_tcp.c */
+void make_dirty(struct ixev_ctx *x);
 void tcp_flush(struct ixev *b);
 void tcp_result(struct ixev *b, const struct ix_call *call);
 void tcp_event(struct ixev *b, const struct ix_event *e);

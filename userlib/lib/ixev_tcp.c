@@ -13,7 +13,7 @@
 
 /* ---- lists ---- */
 
-static void make_dirty(struct ixev_ctx *x)
+void make_dirty(struct ixev_ctx *x)
 {
 	if (x->state & ST_DIRTY)
 		return;
@@ -41,20 +41,6 @@ static void enroll(struct ixev *b, struct ixev_ctx *x)
 	b->all.prev = x;
 }
 
-/* ---- buffers of a context ---- */
-
-static void drop_received(struct ixev_ctx *x)
-{
-	while (x->rx_head) {
-		struct ixev_seg *s = x->rx_head;
-
-		x->rx_head = s->next;
-		seg_put(x->base, s);
-	}
-	x->rx_tail = NULL;
-	x->rx_off = x->rx_bytes = x->rx_lent = x->rx_done = 0;
-}
-
 static void drop_sent(struct ixev_ctx *x)
 {
 	while (x->tx_head) {
@@ -72,10 +58,8 @@ static void try_release(struct ixev_ctx *x)
 	if (!(x->state & ST_DEAD) || !(x->state & ST_CLOSING) ||
 	    (x->state & (ST_READY | ST_DIRTY)) || !x->next)
 		return;
-	drop_received(x);
+	recv_drop(x);
 	drop_sent(x);
-	free(x->rx_copy);
-	x->rx_copy = NULL;
 	x->prev->next = x->next;
 	x->next->prev = x->prev;
 	x->next = x->prev = NULL;
@@ -144,9 +128,10 @@ unsigned int ixev_levels(const struct ixev_ctx *x)
 {
 	unsigned int ev = 0;
 
-	if (x->rx_bytes || (x->state & (ST_EOF | ST_DEAD)))
+	if ((x->rx_bytes && x->rx_bytes >= x->rx_want) || (x->state & (ST_EOF | ST_DEAD)))
 		ev |= IXEV_IN;
-	if ((x->state & (ST_OPEN | ST_DEAD | ST_SHUT)) == ST_OPEN && x->tx_pending < x->tx_limit)
+	if ((x->state & (ST_OPEN | ST_DEAD | ST_SHUT | ST_CLOSING)) == ST_OPEN &&
+	    x->tx_pending < x->tx_limit)
 		ev |= IXEV_OUT;
 	if (x->state & ST_DEAD)
 		ev |= IXEV_HUP;
@@ -179,89 +164,6 @@ void ixev_set_limit(struct ixev_ctx *x, uint32_t bytes)
 	note_full(x);
 }
 
-/* The head segment's unread bytes. */
-static size_t piece(struct ixev_ctx *x, const char **data)
-{
-	*data = x->rx_head->data + x->rx_off;
-	return x->rx_head->len - x->rx_off;
-}
-
-static void consume(struct ixev_ctx *x, size_t n)
-{
-	x->rx_off += (uint32_t)n;
-	x->rx_bytes -= (uint32_t)n;
-	if (x->rx_off == x->rx_head->len) {
-		struct ixev_seg *s = x->rx_head;
-
-		x->rx_head = s->next;
-		x->rx_off = 0;
-		seg_put(x->base, s);
-	}
-}
-
-/* Why there is nothing to read. */
-static ssize_t nothing(const struct ixev_ctx *x)
-{
-	if (x->state & ST_CLOSING)
-		return -EBADF;
-	if (x->state & ST_EOF)
-		return 0;
-	if (x->state & ST_DEAD)
-		return x->error;
-	return -EAGAIN;
-}
-
-static void give_back(struct ixev_ctx *x, size_t n)
-{
-	if (x->state & ST_DEAD)
-		return;
-	x->rx_done += (uint32_t)n;
-	make_dirty(x);
-}
-
-ssize_t ixev_recv(struct ixev_ctx *x, void *buf, size_t len)
-{
-	size_t got = 0;
-
-	if (x->rx_lent)
-		return -EBUSY;
-	if (!x->rx_bytes)
-		return nothing(x);
-	while (got < len && x->rx_bytes) {
-		const char *data;
-		size_t n = piece(x, &data);
-
-		n = n < len - got ? n : len - got;
-		memcpy((char *)buf + got, data, n);
-		consume(x, n);
-		got += n;
-	}
-	give_back(x, got);
-	return (ssize_t)got;
-}
-
-ssize_t ixev_recv_zc(struct ixev_ctx *x, const void **data, size_t max)
-{
-	const char *p;
-	size_t n;
-
-	if (!x->rx_bytes)
-		return nothing(x);
-	n = piece(x, &p);
-	n = n < max ? n : max;
-	*data = p;
-	consume(x, n);
-	x->rx_lent += (uint32_t)n;
-	return (ssize_t)n;
-}
-
-void ixev_recv_done(struct ixev_ctx *x, size_t bytes)
-{
-	bytes = bytes < x->rx_lent ? bytes : x->rx_lent;
-	x->rx_lent -= (uint32_t)bytes;
-	give_back(x, bytes);
-}
-
 /* Why nothing can be sent; 0: it can. */
 static int refusal(struct ixev_ctx *x)
 {
@@ -269,7 +171,7 @@ static int refusal(struct ixev_ctx *x)
 		return x->error ? x->error : -EPIPE;
 	if (x->state & (ST_CLOSING | ST_SHUT))
 		return -EPIPE;
-	if (x->tx_pending < x->tx_limit)
+	if (x->tx_pending < x->tx_limit || (x->state & ST_ANSWERING))
 		return 0;
 	x->state |= ST_FULL;
 	return -EAGAIN;
@@ -344,6 +246,40 @@ int ixev_send_zc(struct ixev_ctx *x, struct ixev_buf *buf)
 	x->tx_pending += buf->len;
 	note_full(x);
 	return 0;
+}
+
+/* A buffer of ixev_send_ref(). */
+struct ref {
+	struct ixev_buf buf;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static void ref_done(struct ixev_buf *buf)
+{
+	struct ref *r = (struct ref *)buf;
+	void (*done)(void *arg) = r->done;
+	void *arg = r->arg;
+
+	free(r);
+	if (done)
+		done(arg);
+}
+
+int ixev_send_ref(struct ixev_ctx *x, const void *data, size_t len, void (*done)(void *arg),
+		  void *arg)
+{
+	struct ref *r = len <= UINT32_MAX ? malloc(sizeof(*r)) : NULL;
+	int err;
+
+	if (!r)
+		return len <= UINT32_MAX ? -ENOMEM : -EMSGSIZE;
+	*r = (struct ref){.done = done, .arg = arg};
+	r->buf = (struct ixev_buf){.data = data, .len = (uint32_t)len, .release = ref_done};
+	err = ixev_send_zc(x, &r->buf);
+	if (err < 0)
+		free(r);
+	return err;
 }
 
 int ixev_shutdown(struct ixev_ctx *x)
@@ -484,33 +420,6 @@ static void room(struct ixev_ctx *x)
 	}
 }
 
-/* Payload ends with the handle: what is unread moves into memory of our own. */
-static void save_unread(struct ixev_ctx *x)
-{
-	size_t n = 0;
-
-	if (!x->rx_bytes)
-		return;
-	x->rx_copy = malloc(x->rx_bytes);
-	if (!x->rx_copy) {
-		drop_received(x);
-		return;
-	}
-	while (x->rx_head) {
-		struct ixev_seg *s = x->rx_head;
-
-		memcpy((char *)x->rx_copy + n, s->data + x->rx_off, s->len - x->rx_off);
-		n += s->len - x->rx_off;
-		x->rx_off = 0;
-		if (!s->next)
-			break;
-		x->rx_head = s->next;
-		seg_put(x->base, s);
-	}
-	*x->rx_head = (struct ixev_seg){.data = x->rx_copy, .len = (uint32_t)n};
-	x->rx_tail = x->rx_head;
-}
-
 static void died(struct ixev_ctx *x, int error)
 {
 	if (!x->error)
@@ -522,7 +431,7 @@ static void died(struct ixev_ctx *x, int error)
 		make_ready(x); /* to be released there, where callbacks are run */
 		return;
 	}
-	save_unread(x);
+	recv_save(x);
 	happened(x, IXEV_HUP | IXEV_IN);
 }
 
@@ -601,27 +510,19 @@ void tcp_result(struct ixev *b, const struct ix_call *call)
 	}
 }
 
-static void received(struct ixev *b, struct ixev_ctx *x, const struct ix_event *e)
+static void received(struct ixev_ctx *x, const struct ix_event *e)
 {
-	struct ixev_seg *s;
-
-	if (x->state & (ST_CLOSING | ST_DEAD))
+	if (x->state & (ST_CLOSING | ST_DEAD | ST_ABORT))
 		return;
-	s = seg_get(b);
-	if (!s) { /* out of memory: the stream has a hole, so it cannot go on */
+	if (!recv_add(x, (const char *)(uintptr_t)e->addr, e->n)) {
+		/* Out of memory: the stream has a hole, so it cannot go on. */
 		x->state |= ST_ABORT;
 		x->error = -ENOMEM;
 		make_dirty(x);
 		return;
 	}
-	*s = (struct ixev_seg){.data = (const char *)(uintptr_t)e->addr, .len = e->n};
-	if (x->rx_head)
-		x->rx_tail->next = s;
-	else
-		x->rx_head = s;
-	x->rx_tail = s;
-	x->rx_bytes += e->n;
-	happened(x, IXEV_IN);
+	if (x->rx_bytes && x->rx_bytes >= x->rx_want)
+		happened(x, IXEV_IN);
 }
 
 static void acknowledged(struct ixev *b, struct ixev_ctx *x, const struct ix_event *e)
@@ -656,7 +557,7 @@ void tcp_event(struct ixev *b, const struct ix_event *e)
 
 	switch (e->type) {
 	case IX_EV_RECV:
-		received(b, x, e);
+		received(x, e);
 		break;
 	case IX_EV_SENT:
 		acknowledged(b, x, e);
@@ -712,6 +613,8 @@ void tcp_knock(struct ixev *b, const struct ix_event *e)
 		ix_call_now(&now, 1);
 		tcp_result(b, &now);
 	}
+	if (l->keepalive)
+		ixev_set_option(x, IX_OPT_KEEPALIVE, l->keepalive);
 	ixev_set_mask(x, x->mask);
 }
 
@@ -767,9 +670,8 @@ void tcp_shut(struct ixev *b)
 
 		if ((x->state & (ST_KNOWN | ST_DEAD)) == ST_KNOWN)
 			ix_call_now(&now, 1);
-		drop_received(x);
+		recv_drop(x);
 		drop_sent(x);
-		free(x->rx_copy);
 		b->all.next = x->next;
 		x->next->prev = &b->all;
 		x->next = x->prev = NULL;

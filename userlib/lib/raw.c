@@ -32,6 +32,25 @@ int ix_attach(struct ix_thread *t)
 	return 0;
 }
 
+const char *ix_attach_error(int err)
+{
+	switch (err) {
+	case -ENOSYS:
+		return "not in a dataplane: start the program with ixctl, or build it with ix-cc "
+		       "--hosted and run it with ixhost";
+	case -ENOTSUP:
+	case -EINVAL:
+		return "the dataplane's kernel does not offer this program's version of the "
+		       "interface";
+	case -EAGAIN:
+		return "every core of the dataplane has its thread already";
+	case -EBUSY:
+		return "the thread is attached already";
+	default:
+		return strerror(-err);
+	}
+}
+
 void ix_detach(struct ix_thread *t)
 {
 	free(t->calls);

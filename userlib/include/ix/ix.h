@@ -41,6 +41,9 @@ struct ix_thread {
 /* 0, or -ENOMEM or an error of attach. Everything in *t is overwritten. */
 int ix_attach(struct ix_thread *t);
 
+/* In words, what an error of attach means and what to do about it. */
+const char *ix_attach_error(int err);
+
 /* Next free descriptor, zeroed; NULL when memory or IX_CALLS_MAX is exhausted. */
 struct ix_call *ix_next(struct ix_thread *t);
 
@@ -55,6 +58,9 @@ void ix_detach(struct ix_thread *t);
 extern const struct ix_ip ix_ip_any;
 int ix_ip_parse(struct ix_ip *ip, const char *text);
 char *ix_ip_format(const struct ix_ip *ip, char text[IX_IP_STRLEN]);
+
+/* A decimal number from min to max: 0 or -EINVAL. For arguments of applications. */
+int ix_number_parse(uint64_t *value, const char *text, uint64_t min, uint64_t max);
 
 static inline struct ix_ip ix_ip4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {

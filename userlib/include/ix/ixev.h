@@ -39,7 +39,10 @@ struct ixev_config {
 	size_t memory_limit; /* bytes for copies of data to be sent; 0: no limit but malloc's */
 };
 
-/* Attaches the calling thread. `conf` may be NULL. Errors: those of attach, -ENOMEM. */
+/*
+ * Attaches the calling thread. `conf` may be NULL. Errors: those of attach, which ix_attach_error() puts into
+ * words; -ENOMEM.
+ */
 int ixev_open(struct ixev **base, const struct ixev_config *conf);
 
 /*
@@ -57,6 +60,14 @@ long ixev_wait(struct ixev *base, uint64_t usec);
 /* Rounds until ixev_stop() or an error, which is returned. */
 long ixev_loop(struct ixev *base);
 void ixev_stop(struct ixev *base);
+
+/*
+ * A server on all cores: attaches the calling thread and one new thread for each other core of the
+ * dataplane, calls `start` in each, which listens and prepares what it needs, and when all have
+ * succeeded runs a loop in each. Returns when every loop was stopped, or the first error.
+ */
+long ixev_run_cores(const struct ixev_config *conf, int (*start)(struct ixev *base, void *arg),
+		    void *arg);
 
 /* What attach told: core, number of cores, addresses. */
 const struct ix_attach *ixev_info(const struct ixev *base);
@@ -106,7 +117,12 @@ struct ixev_ctx {
 	uint32_t tx_pending; /* bytes unsent */
 	uint32_t tx_limit;   /* most bytes that may be pending */
 	uint32_t tx_given;   /* bytes of the sendv that is under way */
-	void *rx_copy;       /* unread bytes of a connection that is over */
+
+	struct ixev_block
+	    *rx_copy;     /* received bytes in memory of the library's own; newest first */
+	uint32_t rx_want; /* bytes that ixev_peek() waits for */
+	uint32_t rx_own;  /* of rx_lent: in such memory, unknown to the kernel */
+	uint64_t rx_skip; /* bytes to come that nobody wants */
 
 	uint16_t state; /* library */
 	uint8_t mask;   /* IXEV_ */
@@ -130,11 +146,13 @@ struct ixev_listener {
 	 * mask, written to and closed at once.
 	 */
 	struct ixev_ctx *(*accept)(struct ixev_listener *l, const struct ix_tuple *tuple);
+	/* Seconds of silence after which a connection's peer is asked whether it is still there; 0: never. */
+	uint32_t keepalive;
 	struct ixev_listener *prev, *next;
 };
 
 /*
- * Listens on local:port (ix_ip_any: all addresses); l->accept is set by the caller. Every thread of a
+ * Listens on local:port (ix_ip_any: all addresses); l->accept and l->keepalive are set by the caller. Every thread of a
  * server listens for itself. -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS.
  */
 int ixev_listen(struct ixev *base, struct ixev_listener *l, const struct ix_ip *local,
@@ -168,6 +186,21 @@ ssize_t ixev_recv_zc(struct ixev_ctx *ctx, const void **data, size_t max);
 void ixev_recv_done(struct ixev_ctx *ctx, size_t bytes);
 
 /*
+ * Looks at unread bytes without taking them: *data points at the first ones, at least `want` of them in one
+ * piece, and their number is returned. They are looked at where they came in, or put together if they
+ * came in several packets. *data holds until the next call for this context or the callback's end.
+ *
+ * When fewer are there: -EAGAIN, and IXEV_IN is true only when there are as many (or the stream has
+ * ended). What comes until then is put together in memory, so `want` may exceed the receive window;
+ * it is for the application to bound it. 0: the stream ends before, what is left can be received;
+ * -ENOMEM; -EBUSY while bytes are lent; or the errors of ixev_recv().
+ */
+ssize_t ixev_peek(struct ixev_ctx *ctx, const void **data, size_t want);
+
+/* Takes bytes off without looking at them; those that have not come yet, when they come. */
+void ixev_skip(struct ixev_ctx *ctx, size_t bytes);
+
+/*
  * Sends a copy of `len` bytes. As long as less than the pending limit waits to be sent, all of them are
  * taken, even if they go beyond it; else none, -EAGAIN: wait for IXEV_OUT. A smaller count: memory ran out
  * on the way. -EPIPE after shutdown or close, or the connection's error.
@@ -176,6 +209,13 @@ ssize_t ixev_send(struct ixev_ctx *ctx, const void *data, size_t len);
 
 /* Sends buf->data by reference: 0, or the errors of ixev_send(). */
 int ixev_send_zc(struct ixev_ctx *ctx, struct ixev_buf *buf);
+
+/*
+ * The same with a buffer of the library's own: `done` (may be NULL) is called with `arg` when the memory is
+ * the application's again; not after an error.
+ */
+int ixev_send_ref(struct ixev_ctx *ctx, const void *data, size_t len, void (*done)(void *arg),
+		  void *arg);
 
 /* Half-close behind everything sent so far. */
 int ixev_shutdown(struct ixev_ctx *ctx);
