@@ -46,10 +46,11 @@ def die_with_parent():
 class Process:
     """A process whose output is read until a line says that it is ready."""
 
-    def __init__(self, command, ready=None, timeout=20):
+    def __init__(self, command, ready=None, timeout=20, env=None):
         self.output = ""
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
+                                        stderr=subprocess.STDOUT, preexec_fn=die_with_parent,
+                                        env=dict(os.environ, **(env or {})))
         if ready:
             self.wait_for(ready, timeout)
 
@@ -99,12 +100,13 @@ class Process:
 class Hosted(Process):
     """An application over a TAP whose other end is Linux's."""
 
-    def __init__(self, app, options=(), ready=r"core 0|ready", tap="ix0", address=f"{LINUX}/24"):
+    def __init__(self, app, options=(), ready=r"core 0|ready", tap="ix0", address=f"{LINUX}/24",
+                 env=None):
         if f" {tap}:" not in run("ip -o link show"):
             run(f"ip tuntap add dev {tap} mode tap")
             run(f"ip addr add {address} dev {tap}")
             run(f"ip link set {tap} up")
-        super().__init__([IXHOST, "--tap", tap, "--stats", *options, "--", *app], ready)
+        super().__init__([IXHOST, "--tap", tap, "--stats", *options, "--", *app], ready, env=env)
 
     def stats(self):
         """Counters of all cores summed up: now, or at the end after stop()."""
