@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What ixev costs over the raw interface: cycles of the server's rounds per 64-byte echo, everything from
- * frame in to frame out, with a server on raw calls and one on ixev, in the same run. Two embedded
- * dataplanes on a virtual wire; best of several runs.
+ * What ixev costs over the raw interface: cycles and instructions of the server's rounds per 64-byte
+ * echo, everything from frame in to frame out, with a server on raw calls and one on ixev, in the same
+ * run. Two embedded dataplanes on a virtual wire. Cycles are the best of several runs; instructions are
+ * counted by callgrind (the program runs itself under it: `ixev_overhead raw|ixev MESSAGES`), and do not
+ * depend on the machine.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ix/ixev.h>
 
@@ -16,6 +19,7 @@
 #define SIZE     64
 #define MESSAGES 200000
 #define RUNS     5
+#define COUNTED  10000 /* messages whose instructions are counted */
 
 static uint64_t cycles, answered;
 
@@ -114,6 +118,15 @@ static void raw_round(void)
 
 static bool raw;
 
+/* A function of its own: what callgrind looks at. */
+static __attribute__((noinline)) void server_round(struct pair *p)
+{
+	if (raw)
+		raw_round();
+	else
+		ixev_wait(p->base[0], 0);
+}
+
 static void turn(struct pair *p, int side)
 {
 	uint64_t begin;
@@ -123,14 +136,12 @@ static void turn(struct pair *p, int side)
 		return;
 	}
 	begin = tsc();
-	if (raw)
-		raw_round();
-	else
-		ixev_wait(p->base[0], 0);
+	server_round(p);
 	cycles += tsc() - begin;
 }
 
-static double measure(bool use_raw)
+/* Cycles per message, after `warm` microseconds of the wire's time: 100 are a round trip. */
+static double measure(bool use_raw, uint64_t warm, uint64_t messages)
 {
 	struct pair *p = pair_new("rx-buffers = 4096", false, NULL);
 	uint64_t before;
@@ -152,11 +163,11 @@ static double measure(bool use_raw)
 		ixev_init(p->base[1], &client[i], &client_ops);
 		ixev_connect(&client[i], &pair_ip[0], 80);
 	}
-	pair_run(p, 2000000);
+	pair_run(p, warm);
 	before = answered;
 	cycles = 0;
-	while (answered - before < MESSAGES)
-		pair_run(p, 10000);
+	while (answered - before < messages)
+		pair_run(p, 1000);
 	result = (double)cycles / (double)(answered - before);
 	if (raw)
 		ix_detach(&thread);
@@ -164,17 +175,66 @@ static double measure(bool use_raw)
 	return result;
 }
 
-int main(void)
+/* Instructions of all server rounds of a run, and how many messages were answered in it. */
+static bool count(const char *kind, uint64_t messages, double *instructions, double *done)
 {
-	double best[2] = {1e9, 1e9};
+	char self[4096], command[8192], line[256];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	FILE *f;
 
+	if (n < 0)
+		return false;
+	self[n] = '\0';
+	snprintf(command, sizeof(command),
+		 "valgrind --tool=callgrind --callgrind-out-file=/dev/null"
+		 " --toggle-collect=server_round '%s' %s %lu 2>&1",
+		 self, kind, messages);
+	f = popen(command, "r");
+	*instructions = *done = 0;
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *collected = strstr(line, "Collected : ");
+
+		if (collected)
+			*instructions = strtod(collected + 12, NULL);
+		else if (strncmp(line, "answered ", 9) == 0)
+			*done = strtod(line + 9, NULL);
+	}
+	return f && pclose(f) == 0 && *instructions > 0 && *done > 0;
+}
+
+/* Per message: of a long run less a short one, so that connecting does not count. */
+static double instructions_per_message(const char *kind)
+{
+	double i[2], n[2];
+
+	if (!count(kind, COUNTED / 10, &i[0], &n[0]) || !count(kind, COUNTED, &i[1], &n[1])) {
+		fprintf(stderr, "ixev_overhead: valgrind cannot count\n");
+		exit(1);
+	}
+	return (i[1] - i[0]) / (n[1] - n[0]);
+}
+
+int main(int argc, char **argv)
+{
+	double best[2] = {1e9, 1e9}, ixev, direct;
+
+	if (argc == 3) {
+		measure(strcmp(argv[1], "raw") == 0, 1000, strtoull(argv[2], NULL, 10));
+		printf("answered %lu\n", answered);
+		return 0;
+	}
 	for (int i = 0; i < RUNS * 2; i++) {
-		double c = measure(i & 1);
+		double c = measure(i & 1, 200000, MESSAGES);
 
 		best[i & 1] = c < best[i & 1] ? c : best[i & 1];
 	}
 	printf("bench ixev_echo %.0f cycles\n", best[0]);
 	printf("bench raw_echo %.0f cycles\n", best[1]);
 	printf("bench ixev_over_raw %.3f ratio\n", best[0] / best[1]);
+	ixev = instructions_per_message("ixev");
+	direct = instructions_per_message("raw");
+	printf("bench ixev_echo_instructions %.0f instructions\n", ixev);
+	printf("bench raw_echo_instructions %.0f instructions\n", direct);
+	printf("bench ixev_over_raw_instructions %.0f instructions\n", ixev - direct);
 	return 0;
 }
