@@ -25,6 +25,8 @@ COMMANDS = {
     "make fuzz T=ctl_conf": (".ci/run", "fuzz-smoke"),
     "make lint": (".ci/run", "make lint"),
     "make bench": ("tests/hosted/bench.py", "scripts/run-bench"),
+    "make bench QUICK=1": ("tests/hosted/bench.py", 'QUICK="1"'),
+    "scripts/run-bench ...": ("tests/hosted/bench.py", "scripts/run-bench"),
     "make coverage": ("tests/hosted/docs.py", "scripts/coverage"),
     "make install": ("tests/hosted/install.py", "make -s install"),
     "ix-cc --hosted ...": ("tests/hosted/install.py", "ix-cc --hosted"),
