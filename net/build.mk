@@ -33,3 +33,4 @@ $(eval $(call host_program,test/bin/net_million,$(NET_SRC) tests/lib/netsim.c te
 ALL += $(BUILD)/test/bin/net_million
 $(eval $(call fuzz_target,net_api,$(NET_CHECK) tests/lib/netsim.c tests/fuzz/net_api.c))
 $(eval $(call unit_test,net_group,$(NET_PEER) tests/lib/netsim.c tests/lib/stream.c tests/unit/net_group.c))
+$(eval $(call unit_test,net_arp_shared,$(NET_PEER) tests/unit/net_arp_shared.c))
