@@ -328,6 +328,8 @@ struct ip_send {
 	uint64_t cookie, handle; /* for IXN_EV_UDP_SENT */
 	struct ixn_rxbuf *rx;    /* to release when sent (ICMP echo); else NULL */
 };
+/* The identification of a packet that may be fragmented (RFC 6864 4.1). */
+uint16_t ip_ident(struct ixn *n, uint32_t src, uint32_t dst);
 /* Sends a datagram, in fragments if need be. 0 or a negative errno. */
 int ip_send(struct ixn *n, const struct ip_send *d);
 /* A packet of ip_send() was sent. */

@@ -116,8 +116,8 @@ static void error_out(struct ixn *n, const struct rxinfo *r, uint8_t type, uint8
 	p->l4_off = IX_ETH_HLEN + IX_IP_HLEN;
 	p->hdr_len = (uint16_t)(p->l4_off + 8 + quote);
 	/* RFC 1122 3.2.2: the type of service of what it answers */
-	ip_header(n, p, n->addr[laddr].ip, r->src, PROTO_ICMP, n->cfg.tcp.ttl, r->tos & 0xfc, 0, 0,
-		  IX_IP_HLEN + 8 + quote);
+	ip_header(n, p, n->addr[laddr].ip, r->src, PROTO_ICMP, n->cfg.tcp.ttl, r->tos & 0xfc,
+		  ip_ident(n, n->addr[laddr].ip, r->src), 0, IX_IP_HLEN + 8 + quote);
 	n->st.icmp_out++;
 	arp_send(n, p, nexthop, NULL);
 }

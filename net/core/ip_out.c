@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sending UDP and ICMP: one packet or several fragments that refer to the same payload. */
 #include "net/core/core.h"
+#include "net/core/siphash.h"
 
 #define L4_HLEN 8
 
@@ -94,6 +95,15 @@ static void checksum(struct ixn *n, struct ixn_txpkt *p, const struct ip_send *d
 	put_csum(field, v);
 }
 
+/*
+ * One counter for all, from a place for each pair of addresses that others cannot know: who could
+ * foresee the number could put fragments of his own among ours (RFC 7739 5.3).
+ */
+uint16_t ip_ident(struct ixn *n, uint32_t src, uint32_t dst)
+{
+	return (uint16_t)(siphash2(n->cfg.secret, (uint64_t)src << 32 | dst, 0x6970) + ++n->ip_id);
+}
+
 int ip_send(struct ixn *n, const struct ip_send *d)
 {
 	uint32_t total = L4_HLEN + d->len, room = (n->cfg.mtu - IX_IP_HLEN) & ~7u, nexthop, count;
@@ -109,7 +119,8 @@ int ip_send(struct ixn *n, const struct ip_send *d)
 	if (n->tx_free_count < count + 4)
 		return -IXN_ENOBUFS;
 	uint32_t src = n->addr[laddr].ip;
-	uint16_t id = whole ? 0 : (uint16_t)++n->ip_id;
+	bool df = whole && n->cfg.tcp.pmtud && d->proto == PROTO_UDP;
+	uint16_t id = df ? 0 : ip_ident(n, src, d->dst);
 	struct cursor c = {d->seg, 0};
 	struct ixn_txpkt *master = NULL;
 	for (uint32_t off = 0; off < total;) {
@@ -137,7 +148,7 @@ int ip_send(struct ixn *n, const struct ip_send *d)
 			frag |= 0x2000;
 		if (!whole)
 			n->st.tx_frags++;
-		else if (n->cfg.tcp.pmtud && d->proto == PROTO_UDP)
+		else if (df)
 			frag = 0x4000;
 		ip_header(n, p, src, d->dst, d->proto, d->ttl, d->tos, id, frag, IX_IP_HLEN + part);
 		off += part;

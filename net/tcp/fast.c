@@ -496,13 +496,16 @@ void tcp_output_all(struct ixn *n)
 	    .rack = cfg->rack,
 	};
 
+	/* Without DF each packet needs an identification of its own. */
+	bool fast = !n->no_fast && cfg->pmtud;
+
 	/* tcp_output() may pend a connection again when a pool is empty: for the next cycle. */
 	for (uint32_t i = 0; i < count; i++) {
 		if (i + AHEAD < count)
 			__builtin_prefetch(&n->tcb[n->pending[i + AHEAD]]);
 		struct tcb *t = &n->tcb[n->pending[i]];
 		t->flags &= ~F_PENDING;
-		if (likely(!n->no_fast) && likely(fast_out(n, t, &h)))
+		if (likely(fast) && likely(fast_out(n, t, &h)))
 			continue;
 		if (likely(!(t->flags & F_DEAD)))
 			tcp_output(n, t);

@@ -240,8 +240,12 @@ static void cookie_send(struct ixn *n, const struct seg *s)
 		     (uint8_t)(TH_SYN | TH_ACK | (ecn ? TH_ECE : 0)), (uint16_t)wnd, opt, len);
 }
 
-/* The ACK of a cookie: rebuilds the connection that was not kept. */
-static struct tcb *cookie_check(struct ixn *n, struct seg *s, uint32_t hash, struct listener *l)
+/*
+ * The ACK of a cookie: rebuilds the connection that was not kept. *valid: it is right; if there is
+ * no room, the peer will repeat it.
+ */
+static struct tcb *cookie_check(struct ixn *n, struct seg *s, uint32_t hash, struct listener *l,
+				bool *valid)
 {
 	uint32_t cookie = s->ack - 1, irs = s->seq - 1, t = cookie >> 27;
 	uint32_t age = ((uint32_t)(n->now / COOKIE_US) - t) & 31;
@@ -252,6 +256,7 @@ static struct tcb *cookie_check(struct ixn *n, struct seg *s, uint32_t hash, str
 		n->st.tcp_cookie_bad++;
 		return NULL;
 	}
+	*valid = true;
 	if (l->ready >= l->backlog) {
 		n->st.tcp_syn_drop++;
 		return NULL;
@@ -292,6 +297,11 @@ void tcp_listen_input(struct ixn *n, struct seg *s, uint32_t hash)
 	/* MUST-63: also protects against answering to ourselves or to many */
 	if (bad_source(n, s->raddr))
 		return;
+	/* Who is denied learns nothing, not even that nobody listens. */
+	if (!acl_allows(n, PROTO_TCP, true, s->raddr, s->lport)) {
+		n->st.acl_denied++;
+		return;
+	}
 	struct listener *l = listener_find(n, n->addr[s->laddr].ip, s->lport);
 	if (!l) {
 		n->st.tcp_no_conn++;
@@ -299,19 +309,16 @@ void tcp_listen_input(struct ixn *n, struct seg *s, uint32_t hash)
 		return;
 	}
 	if (s->flags & TH_ACK) {
-		struct tcb *t = s->flags & TH_SYN ? NULL : cookie_check(n, s, hash, l);
+		bool valid = false;
+		struct tcb *t = s->flags & TH_SYN ? NULL : cookie_check(n, s, hash, l, &valid);
 		if (t)
 			tcp_input(n, s, hash, tcb_id(n, t));
-		else
+		else if (!valid)
 			tcp_reset_reply(n, s);
 		return;
 	}
 	if (!(s->flags & TH_SYN) || s->flags & TH_FIN)
 		return;
-	if (!acl_allows(n, PROTO_TCP, true, s->raddr, s->lport)) {
-		n->st.acl_denied++;
-		return;
-	}
 	if (l->ready >= l->backlog) {
 		n->st.tcp_syn_drop++;
 		return;

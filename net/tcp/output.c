@@ -44,7 +44,8 @@ static inline void finish(struct ixn *n, struct ixn_txpkt *p, uint8_t laddr, uin
 	n->st.tcp_out++;
 	p->l4_off = IX_ETH_HLEN + IX_IP_HLEN;
 	tcp_checksum(n, p, src, raddr);
-	ip_header(n, p, src, raddr, PROTO_TCP, ttl, tos, 0, n->cfg.tcp.pmtud ? 0x4000 : 0,
+	uint16_t id = likely(n->cfg.tcp.pmtud) ? 0 : ip_ident(n, src, raddr);
+	ip_header(n, p, src, raddr, PROTO_TCP, ttl, tos, id, n->cfg.tcp.pmtud ? 0x4000 : 0,
 		  IX_IP_HLEN + len);
 	if (unlikely(!ip_next_hop(n, raddr, laddr, &nexthop))) {
 		txpkt_put(n, p);

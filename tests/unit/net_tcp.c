@@ -421,6 +421,35 @@ static void test_cookies(void **state)
 
 /* ---- data */
 
+/* A right cookie that comes when the listener is full is not refused: the peer's next try finds room. */
+static void test_cookie_waits(void **state)
+{
+	static const uint8_t mss[4] = {2, 4, 5, 0xb4};
+	uint32_t ack[3];
+	ixn_listener l;
+
+	(void)state;
+	peer_start(&p, NULL);
+	p.auto_accept = false;
+	ixn_listen(p.n, IXN_ANY, 80, 1, 5, &l);
+	for (int i = 0; i < 3; i++) {
+		p.port = (uint16_t)(4000 + i);
+		peer_tcp(&p, SYN, 7, 0, 1000, mss, 4, NULL, 0);
+		ack[i] = peer_must(&p)->seq + 1;
+	}
+	peer_clear(&p);
+	for (int i = 2; i > 0; i--) { /* the first cookie fills it */
+		p.port = (uint16_t)(4000 + i);
+		peer_tcp(&p, ACK, 8, ack[i], 1000, NULL, 0, NULL, 0);
+	}
+	peer_expect_none(&p);
+	assert_int_equal(peer_events(&p, IXN_EV_KNOCK, NULL), 1);
+	assert_int_equal(ixn_accept(p.n, p.conn, 1), 0);
+	peer_tcp(&p, ACK | PSH, 8, ack[1], 1000, NULL, 0, "again", 5);
+	assert_int_equal(peer_events(&p, IXN_EV_KNOCK, NULL), 2);
+	peer_stop(&p);
+}
+
 /* A flood of SYNs from addresses that do not exist: who is there still gets in, each time. */
 static void test_syn_flood(void **state)
 {
@@ -1893,6 +1922,7 @@ int main(void)
 	    cmocka_unit_test(test_simultaneous_open),
 	    cmocka_unit_test(test_listen),
 	    cmocka_unit_test(test_cookies),
+	    cmocka_unit_test(test_cookie_waits),
 	    cmocka_unit_test(test_syn_flood),
 	    cmocka_unit_test(test_receive),
 	    cmocka_unit_test(test_delayed_ack),
