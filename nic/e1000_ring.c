@@ -59,14 +59,17 @@ struct offload {
 	uint64_t ctx[2]; /* context descriptor; all 0: none is needed */
 	uint64_t cmd;    /* bits of all data descriptors */
 	uint64_t popts;  /* bits of the first */
+	uint32_t min_len;
 };
 
-static bool tx_offload(const struct ix_nic_tx *p, uint32_t len, struct offload *o)
+/* False: the request breaks the rules. */
+static __attribute__((noinline)) bool tx_offload(const struct ix_nic_tx *p, uint32_t len,
+						 struct offload *o)
 {
 	uint32_t l2 = p->l2_len ? p->l2_len : 14, l3 = p->l3_len, flags = p->flags;
 	uint32_t l4_off = l2 + l3, l4_field, hdr;
 
-	o->ctx[0] = o->ctx[1] = o->cmd = o->popts = 0;
+	*o = (struct offload){.min_len = 14};
 	if (flags & IX_NIC_TX_VLAN) {
 		o->cmd |= E1000_TX_VLE;
 		o->popts |= (uint64_t)p->vlan << E1000_TX_VLAN;
@@ -77,6 +80,7 @@ static bool tx_offload(const struct ix_nic_tx *p, uint32_t len, struct offload *
 	l4_field = l4_off + (flags & IX_NIC_TX_UDP_CSUM ? 6 : 16);
 	if (l2 < 14 || l3 < 20 || l4_field > HEADERS_MAX || len < l4_field + 2)
 		return false;
+	o->min_len = l4_field + 2;
 	o->cmd |= E1000_TX_DEXT | E1000_TX_DATA;
 	o->ctx[1] = E1000_TX_DEXT;
 	if (flags & IX_NIC_TX_IP_CSUM) {
@@ -123,23 +127,33 @@ static uint32_t tx_piece(struct ix_nic_queue *q, uint32_t tail, uint64_t dma, ui
 
 unsigned e1000_tx_burst(struct ix_nic_queue *q, const struct ix_nic_tx *pkts, unsigned n)
 {
+	const struct ix_nic_tx *known = NULL; /* the packet whose request is in o */
 	uint32_t first = q->tx_tail;
+	struct offload o;
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
 		const struct ix_nic_tx *p = &pkts[i];
 		uint32_t len, ndesc = tx_measure(p, &len), tail = q->tx_tail, padded;
-		struct offload o;
 
 		if (unlikely(tx_room(q) < ndesc + 2))
 			break;
 		/* What is cut into segments must not be padded: that would be payload. */
 		padded = len < TX_MIN_LEN && !(p->flags & IX_NIC_TX_TSO) ? TX_MIN_LEN : len;
 		if (unlikely(!ndesc || len < 14 ||
-			     (len > FRAME_MAX && !(p->flags & IX_NIC_TX_TSO)) ||
-			     !tx_offload(p, padded, &o))) {
+			     (len > FRAME_MAX && !(p->flags & IX_NIC_TX_TSO)))) {
 			tx_refuse(q, p->cookie);
 			continue;
+		}
+		/* With TSO the context has the length too. */
+		if (!known || (p->flags & IX_NIC_TX_TSO) || padded < o.min_len ||
+		    !same_request(p, known)) {
+			known = p;
+			if (unlikely(!tx_offload(p, padded, &o))) {
+				known = NULL;
+				tx_refuse(q, p->cookie);
+				continue;
+			}
 		}
 		/* Bochs keeps one context for everything, so only the last one counts. */
 		if (o.ctx[1] && (o.ctx[0] != q->tx_ctx[0][0] || o.ctx[1] != q->tx_ctx[0][1])) {

@@ -122,6 +122,13 @@ static inline void tx_scan(struct ix_nic_queue *q)
 	}
 }
 
+/* Whether two packets ask the same of the device, but for their lengths. */
+static inline bool same_request(const struct ix_nic_tx *a, const struct ix_nic_tx *b)
+{
+	return a->flags == b->flags && a->mss == b->mss && a->vlan == b->vlan &&
+	       a->l2_len == b->l2_len && a->l4_len == b->l4_len && a->l3_len == b->l3_len;
+}
+
 /* Number of descriptors a packet's pieces take, and its length; 0 if it breaks the rules. */
 static inline uint32_t tx_measure(const struct ix_nic_tx *pkt, uint32_t *len)
 {

@@ -104,12 +104,6 @@ struct request {
 	uint32_t min_len, max_len;
 };
 
-static inline bool same_request(const struct ix_nic_tx *a, const struct ix_nic_tx *b)
-{
-	return a->flags == b->flags && a->mss == b->mss && a->vlan == b->vlan &&
-	       a->l2_len == b->l2_len && a->l4_len == b->l4_len && a->l3_len == b->l3_len;
-}
-
 /* Checks and translates; a request that breaks the rules allows no length. */
 static __attribute__((noinline)) void tx_translate(const struct ix_nic_tx *p, struct request *r)
 {

@@ -111,11 +111,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(app, config=CONFIG, cores=1, cpu="max", extra=(), **kw):
+def server(app, config=CONFIG, cores=1, cpu="max", extra=(), mem=192, **kw):
     with tempfile.TemporaryDirectory(prefix="ix-guest-") as folder, Netns() as ns:
         path = f"{folder}/image"
         ns.tap("tap0", f"{PEER}/24")
-        image(path, app, config=config, cores=cores, mem=("0x1000000,0xc000000",),
+        image(path, app, config=config, cores=cores, mem=(f"0x1000000,{mem << 20:#x}",),
               devices=("8086:100e",), **kw)
         nic = ("-netdev", "tap,id=n,ifname=tap0,script=no,downscript=no", "-device",
                f"e1000,netdev=n,mac={MAC}", *extra)

@@ -460,3 +460,47 @@ int core_config_parse(struct core_config *cfg, const char *text, size_t len,
 	}
 	return 0;
 }
+
+/* ---- small memory ---- */
+
+/* The sizes that matter, and what is the least that a server can use. */
+static const struct {
+	uint32_t at, least;
+} elastic[] = {
+    {offsetof(struct core_config, net.max_conns), 1024},
+    {offsetof(struct core_config, net.max_timewait), 512},
+    {offsetof(struct core_config, net.tx_recs), 4096},
+    {offsetof(struct core_config, rx_buffers), 1024},
+};
+#define NELASTIC (sizeof(elastic) / sizeof(elastic[0]))
+
+static uint32_t *member(struct core_config *cfg, uint32_t at)
+{
+	return (uint32_t *)((uint8_t *)cfg + at);
+}
+
+bool core_config_fit(struct core_config *cfg, uint64_t bytes)
+{
+	static struct core_config usual;
+	bool free[NELASTIC], changed = false, can = true;
+
+	core_config_default(&usual);
+	for (uint32_t i = 0; i < NELASTIC; i++)
+		free[i] = *member(cfg, elastic[i].at) == *member(&usual, elastic[i].at);
+	while (can && core_mem_size(cfg) + core_shared_size(cfg) > bytes) {
+		can = false;
+		for (uint32_t i = 0; i < NELASTIC; i++) {
+			uint32_t *v = member(cfg, elastic[i].at);
+
+			if (!free[i] || *v / 2 < elastic[i].least)
+				continue;
+			*v /= 2;
+			can = changed = true;
+		}
+	}
+	/* One connection shall not hold all buffers. */
+	if (cfg->net.tcp.max_rx_bufs == usual.net.tcp.max_rx_bufs &&
+	    cfg->net.tcp.max_rx_bufs > cfg->rx_buffers / 2)
+		cfg->net.tcp.max_rx_bufs = cfg->rx_buffers / 2;
+	return changed;
+}

@@ -64,6 +64,13 @@ void core_config_default(struct core_config *cfg);
 int core_config_parse(struct core_config *cfg, const char *text, size_t len,
 		      core_config_extra extra, void *ctx, struct core_config_error *err);
 
+/*
+ * Halves the sizes that are as core_config_default() has them, down to a limit, until a core takes at most
+ * `bytes` (core_mem_size() and core_shared_size()). True: they were changed. What does not fit even then is the
+ * caller's to find out.
+ */
+bool core_config_fit(struct core_config *cfg, uint64_t bytes);
+
 /* Building blocks, for options of the same form elsewhere. 0 or -EINVAL. */
 int core_parse_ip(struct ixn_addr *ip, const char *s);
 int core_parse_prefix(struct ixn_addr *ip, uint8_t *len, const char *s); /* A or A/P */

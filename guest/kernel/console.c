@@ -62,6 +62,12 @@ static void write_raw(const char *s, size_t n)
 	}
 }
 
+/* Whoever holds the lock may be the one that failed: it is not waited for. */
+void console_break_lock(void)
+{
+	unlock(&console_lock);
+}
+
 void console_write(const char *s, size_t n)
 {
 	lock(&console_lock);
@@ -126,12 +132,11 @@ static _Noreturn void die(const char *prefix, bool trace, const char *fmt, va_li
 
 	if (__atomic_exchange_n(&dying, 1, __ATOMIC_ACQ_REL))
 		stop();
-	/* Whoever holds the lock may be the one that failed: it is not waited for. */
 	size_t n = (size_t)format(reason, sizeof(reason), fmt, ap);
 
 	if (n >= sizeof(reason))
 		n = sizeof(reason) - 1;
-	console_lock.held = 0;
+	console_break_lock();
 	say("%s%s", prefix, reason);
 	if (trace)
 		backtrace((uint64_t)__builtin_frame_address(0));

@@ -21,6 +21,8 @@ void console_init(const struct ix_bootinfo *bi);
 bool is_bare(void);
 /* Kernel memory, any length, written as it is. */
 void console_write(const char *s, size_t n);
+/* A report follows that must not wait for the console's lock: this core may hold it. */
+void console_break_lock(void);
 /* One line of the kernel; the newline is added. In a test boot "ix[NAME]: " goes before it. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -49,6 +49,7 @@ struct thread {
 	uint64_t fs_base;   /* of a starting thread */
 	uint64_t signal_mask;
 	bool attached; /* has called attach(): elastic */
+	bool serving;  /* and run_io(): has a time limit */
 	struct regs start_regs;
 };
 

@@ -25,8 +25,18 @@
 #define WATCHDOG_US  10000
 #define SPIN_US      50 /* how long a core looks for packets before it sleeps */
 
+/* A page of the application that was looked up; good until any page is removed or its rights narrowed. */
+struct seen_page {
+	uint64_t number;     /* user address >> PAGE_BITS */
+	uint64_t generation; /* uvm_generation(); 0: none */
+	uint8_t *kernel;     /* where the kernel sees it */
+	bool write;
+};
+#define SEEN_PAGES 8 /* a power of two */
+
 /* One core's part; what another core reads is not in it. */
 struct plane {
+	struct seen_page seen[SEEN_PAGES];
 	struct core *core; /* NULL: this CPU core has no queue */
 	struct port port;
 	bool irq;            /* the NIC can wake this core */
@@ -73,14 +83,33 @@ static void nic_pci_write(void *ctx, uint32_t off, uint32_t size, uint32_t value
 
 /* ---- a core's environment ---- */
 
+static void *look_up(struct seen_page *s, uint64_t addr, bool write)
+{
+	/* Read before the tables: what is removed meanwhile makes the entry stale. */
+	uint64_t generation = uvm_generation();
+	uint8_t *p = uvm_kernel_address(addr, write);
+
+	if (p)
+		*s = (struct seen_page){
+		    .number = addr >> PAGE_BITS,
+		    .generation = generation,
+		    .kernel = p - (addr & (PAGE_SIZE - 1)),
+		    .write = write,
+		};
+	return p;
+}
+
 static void *user(void *ctx, uint64_t addr, uint64_t len, bool write, uint64_t *run)
 {
-	void *p = uvm_kernel_address(addr, write);
-	uint64_t room = PAGE_SIZE - (addr & (PAGE_SIZE - 1));
+	struct plane *pl = ctx;
+	struct seen_page *s = &pl->seen[(addr >> PAGE_BITS) % SEEN_PAGES];
+	uint64_t offset = addr & (PAGE_SIZE - 1), room = PAGE_SIZE - offset;
 
-	(void)ctx;
 	*run = len < room ? len : room;
-	return p;
+	if (s->number == addr >> PAGE_BITS && s->generation == uvm_generation() &&
+	    s->write >= write)
+		return s->kernel + offset;
+	return look_up(s, addr, write);
 }
 
 static bool self_check;
@@ -319,6 +348,10 @@ void dataplane_init(const struct ix_bootinfo *bi)
 		nplanes = bi->ncores;
 	if (nplanes > ix_nic_nqueues(nic))
 		spread_over(nplanes);
+	/* At most half of the memory is the network's, but for who asks for more. */
+	if (core_config_fit(&config, (uint64_t)pages_free() * PAGE_SIZE / 2 / nplanes))
+		say("network: %u connections and %u receive buffers per core, as memory is short",
+		    config.net.max_conns, config.rx_buffers);
 
 	uint64_t stats_pa = pages_for(core_stats_size(nplanes), "statistics");
 	struct ix_stats *stats = phys_to_virt(stats_pa);
@@ -371,8 +404,10 @@ int64_t dataplane_call(struct cpu *c, uint64_t nr, uint64_t a, uint64_t b, uint6
 
 	if (nr == IX_SYS_ATTACH && ret == 0)
 		c->thread.attached = true;
-	if (c->thread.attached)
+	if (c->thread.attached) {
+		c->thread.serving |= nr == IX_SYS_RUN_IO;
 		process_watchdog_reset(c);
+	}
 	return ret;
 }
 
@@ -417,7 +452,7 @@ void dataplane_end(struct cpu *c, bool last)
 		end_stage(pl->core, CORE_DRAIN, DRAIN_US);
 		end_stage(pl->core, CORE_RESET, RESET_US);
 		core_end(pl->core, CORE_DROP);
-		c->thread.attached = false;
+		c->thread.attached = c->thread.serving = false;
 	}
 	if (!last)
 		return;

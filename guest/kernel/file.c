@@ -241,7 +241,7 @@ int64_t sys_dup(uint64_t from, uint64_t to, uint64_t lowest)
 	struct fd *f = get_fd(from);
 
 	if (f && lowest != UINT64_MAX) {
-		ret = lowest < MAX_FD ? new_fd(*f, lowest) : -EINVAL;
+		ret = new_fd(*f, lowest);
 		if (ret >= 0)
 			hold(f, 1);
 	} else if (f && to < MAX_FD) {
@@ -264,7 +264,7 @@ int64_t sys_fcntl(uint64_t fd, uint64_t what, uint64_t arg)
 	int64_t ret = -EINVAL;
 
 	if (what == F_DUPFD || what == F_DUPFD_CLOEXEC)
-		return sys_dup(fd, 0, arg);
+		return arg < MAX_FD ? sys_dup(fd, 0, arg) : -EINVAL;
 	lock(&file_lock);
 	struct fd *f = get_fd(fd);
 

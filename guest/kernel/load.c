@@ -56,7 +56,10 @@ static void load_segments(const struct app_elf *elf, const uint8_t *file, uint64
 		page_rights(elf, base, va, &write, &execute);
 		shared |= write && execute;
 		if (uvm_map(va, 1, write, execute))
-			refuse("not enough memory for the application");
+			refuse("not enough memory for the application: its segments take %lu MB, "
+			       "%u are free",
+			       (elf->high - elf->low + PAGE_SIZE - 1) >> 20,
+			       pages_free() * (PAGE_SIZE >> 20));
 	}
 	if (shared)
 		say("application: code and data share a 2 MB page, which is writable and "
@@ -120,7 +123,9 @@ static uint64_t make_stack(const struct ix_bootinfo *bi, const struct app_elf *e
 	uint8_t random[16];
 
 	if (uvm_map(low, STACK_PAGES, true, false))
-		refuse("not enough memory for the application's stack");
+		refuse(
+		    "not enough memory for the application's stack: 8 MB are wanted, %u are free",
+		    pages_free() * (PAGE_SIZE >> 20));
 	/* Only the topmost page is written here. */
 	struct stack s = {USER_STACK, (uint8_t *)uvm_kernel_address(USER_STACK - PAGE_SIZE, true),
 			  PAGE_SIZE};

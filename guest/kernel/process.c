@@ -123,7 +123,7 @@ void process_core_loop(void)
 
 	while (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != THREAD_STARTING)
 		process_wait(&t->state, THREAD_NONE, UINT64_MAX);
-	t->attached = false;
+	t->attached = t->serving = false;
 	c->user_since = rdtsc();
 	c->unresponsive = false;
 	fpu_reset();
@@ -262,7 +262,7 @@ void process_user_return(struct regs *r)
 		park();
 	uvm_sync(c);
 	/* As a rule it is set, for some earlier call's limit, and only moved when it fires. */
-	if (c->timer == 0 && c->thread.attached && report_tsc)
+	if (c->timer == 0 && c->thread.serving && report_tsc)
 		timer_by(c, c->user_since + report_tsc);
 }
 
@@ -292,7 +292,7 @@ void process_tick(struct cpu *c, const struct regs *r)
 {
 	c->timer = 0;
 	/* Before its first run_io() a thread has no time limit: it may load and compute. */
-	if (!from_user(r) || !c->thread.attached || !report_tsc)
+	if (!from_user(r) || !c->thread.serving || !report_tsc)
 		return;
 	uint64_t now = rdtsc(), gone = now - c->user_since;
 

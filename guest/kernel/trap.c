@@ -77,6 +77,8 @@ static _Noreturn void kernel_fault(const struct regs *r, uint64_t address)
 	uint64_t offset = 0;
 	const char *s = symbol_of(r->ip, &offset);
 
+	console_break_lock();
+
 	say("kernel fault on core %u: %s at %p %s+0x%lx", this_cpu()->index, trap_name(r->vector),
 	    (void *)r->ip, s ? s : "?", offset);
 	describe(r, address);

@@ -51,7 +51,7 @@ static unsigned nslots __ro_after_init;
 static unsigned ncores __ro_after_init;
 static unsigned first_small; /* where to look first for room for a small mapping */
 static unsigned draining;
-static uint64_t tlb_gen = 1; /* grows with every removal; atomic */
+uint64_t uvm_tlb_gen = 1; /* atomic */
 static uint64_t brk_end = USER_BRK;
 
 void uvm_init(unsigned n)
@@ -93,7 +93,7 @@ static bool in_window(uint64_t addr, uint64_t len)
 
 void uvm_sync(struct cpu *c)
 {
-	uint64_t gen = __atomic_load_n(&tlb_gen, __ATOMIC_SEQ_CST);
+	uint64_t gen = __atomic_load_n(&uvm_tlb_gen, __ATOMIC_SEQ_CST);
 
 	if (__atomic_load_n(&c->tlb_seen, __ATOMIC_RELAXED) == gen)
 		return;
@@ -151,7 +151,8 @@ static void reap_urgently(void)
 	for (unsigned i = 0; draining && i < ncores; i++) {
 		struct cpu *c = cpu_of(i);
 
-		if (c != this_cpu() && __atomic_load_n(&c->tlb_seen, __ATOMIC_SEQ_CST) < tlb_gen)
+		if (c != this_cpu() &&
+		    __atomic_load_n(&c->tlb_seen, __ATOMIC_SEQ_CST) < uvm_tlb_gen)
 			apic_kick(c);
 	}
 	while (draining && rdtsc() < end) {
@@ -163,7 +164,7 @@ static void reap_urgently(void)
 /* After entries were removed or narrowed: this core at once, the others in time. */
 static uint64_t flush(void)
 {
-	uint64_t gen = __atomic_add_fetch(&tlb_gen, 1, __ATOMIC_SEQ_CST);
+	uint64_t gen = __atomic_add_fetch(&uvm_tlb_gen, 1, __ATOMIC_SEQ_CST);
 
 	uvm_sync(this_cpu());
 	return gen;
@@ -272,7 +273,7 @@ static void slot_drop(unsigned i, bool *removed)
 	if (e)
 		__atomic_store_n(e, 0, __ATOMIC_RELEASE);
 	slots[i].state = SLOT_DRAINING;
-	slots[i].gen = __atomic_load_n(&tlb_gen, __ATOMIC_RELAXED) + 1;
+	slots[i].gen = __atomic_load_n(&uvm_tlb_gen, __ATOMIC_RELAXED) + 1;
 	slots[i].nused = 0;
 	draining++;
 	*removed = true;
@@ -614,7 +615,8 @@ int64_t sys_mremap(uint64_t old, uint64_t old_len, uint64_t new_len, uint64_t fl
 
 	(void)new_addr;
 	if (old % SMALL_PAGE || (flags & ~(uint64_t)MREMAP_MAYMOVE) || new_len == 0 ||
-	    old_len == 0 || new_len > (uint64_t)nslots << PAGE_BITS)
+	    old_len == 0 || old_len > (uint64_t)nslots << PAGE_BITS ||
+	    new_len > (uint64_t)nslots << PAGE_BITS)
 		return -EINVAL;
 	old_len = (old_len + SMALL_PAGE - 1) & ~(uint64_t)(SMALL_PAGE - 1);
 	new_len = (new_len + SMALL_PAGE - 1) & ~(uint64_t)(SMALL_PAGE - 1);

@@ -27,6 +27,17 @@ int uvm_map_shared(uint64_t va, uint64_t pa, unsigned n);
 
 /* The kernel's address of user memory at va, if it is mapped (and writable, if `write`), else NULL; valid to the end of its 2 MB page. */
 void *uvm_kernel_address(uint64_t va, bool write);
+
+/*
+ * Grows when pages are removed or their rights narrowed. What uvm_kernel_address() gave is good for as long
+ * as this is what it was before; a page removed since is not used anew while this core is in the kernel.
+ */
+extern uint64_t uvm_tlb_gen;
+static inline uint64_t uvm_generation(void)
+{
+	return __atomic_load_n(&uvm_tlb_gen, __ATOMIC_ACQUIRE);
+}
+
 /* Called by each core before it goes to ring 3, and by idle ones now and then. */
 void uvm_sync(struct cpu *c);
 /*

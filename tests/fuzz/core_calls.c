@@ -578,7 +578,9 @@ static void end(struct app *a)
 		core_end(a->core, CORE_RESET);
 		a->now += 200;
 	}
-	core_end(a->core, CORE_DROP);
+	do
+		core_end(a->core, CORE_DROP);
+	while (a->nqueue);
 	/* Datagrams of which fragments are missing have their time. */
 	a->now += 100000000;
 	core_end(a->core, CORE_DROP);

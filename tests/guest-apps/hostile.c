@@ -167,6 +167,7 @@ static void instruction(const char *name)
 	DO("vmmcall", "vmmcall" ::"a"(0x101), "D"(0))
 	DO("int80", "int $0x80" ::"a"(60))
 	DO("int3", "int3")
+	DO("icebp", ".byte 0xf1")
 	DO("int14", "int $14")
 	DO("int-timer", "int $0x40")
 	DO("int-df", "int $8")
@@ -186,6 +187,7 @@ static void instruction(const char *name)
 /* Odd but allowed: the kernel goes on, and so do we. */
 static void odd(void)
 {
+	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint64_t bases[] = {0, KERNEL, 0xfffff00000240000, 0x00007fffffffffff, 1};
 	long pid;
 
@@ -197,6 +199,19 @@ static void odd(void)
 			 : "a"(SYS_getpid)
 			 : "rcx", "r11", "memory");
 	if (pid != 1)
+		exit(4);
+	/* Lengths and numbers that overflow when they are rounded up. */
+	for (uint64_t less = 1; less < 8192; less += 100) {
+		uint64_t at = (uint64_t)(uintptr_t)p, n = -less;
+
+		if (call(SYS_mremap, at, n, 4096, 1, 0, 0) != -EINVAL ||
+		    call(SYS_munmap, at, n, 0, 0, 0, 0) >= 0 ||
+		    call(SYS_madvise, at, n, 4, 0, 0, 0) >= 0 ||
+		    call(SYS_mmap, 0, n, 3, 0x22, -1ull, 0) != -ENOMEM ||
+		    call(SYS_fcntl, 1, 0, n, 0, 0, 0) != -EINVAL)
+			exit(4);
+	}
+	if (call(SYS_getrandom, (uint64_t)(uintptr_t)p, 1ull << 40, 0, 0, 0, 0) > 1 << 20)
 		exit(4);
 	/* A user's GS base may look like the kernel's. */
 	if (getenv("FSGSBASE")) {

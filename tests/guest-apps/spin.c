@@ -90,6 +90,9 @@ int main(int argc, char **argv)
 		ixev_timer_init(&timer, never_return);
 		ixev_timer_add(base, &timer, 1000);
 	}
+	/* Before it serves it may compute as long as it likes. */
+	for (uint64_t end = now_ms() + 15; now_ms() < end;)
+		;
 	printf("spin: serving\n");
 	return ixev_loop(base) < 0;
 }

@@ -22,7 +22,7 @@ NO_EXECUTE = ["rodata", "data", "stack", "heap", "mapping", "events", "payload"]
 PRIVILEGED = ["cli", "sti", "hlt", "in", "out", "outs", "cr0", "cr3", "cr4", "cr8", "dr7", "rdmsr",
               "wrmsr", "lgdt", "lidt", "lldt", "ltr", "sgdt", "sidt", "smsw", "str", "invd",
               "wbinvd", "invlpg", "swapgs", "sysret", "iret", "far-return", "sysenter", "vmcall",
-              "vmmcall", "int80", "int3", "int14", "int-timer", "int-df", "ud2", "divide",
+              "vmmcall", "int80", "int3", "icebp", "int14", "int-timer", "int-df", "ud2", "divide",
               "load-ds", "load-ss", "clac", "stac", "monitor", "mwait", "xsetbv", "trap-flag"]
 
 

@@ -157,6 +157,19 @@ with guestqemu.server(f"{guestqemu.APPS}/unmap") as g:
         tap.ok(g.expect("invariants hold", 20), "invariants hold at the end")
         tap.ok(any(x and "tcp_retrans" in x for x in g.lines), "there were retransmissions")
 
+# Without sizes in the configuration these fit themselves to the memory; the applications' own are 6 MB here.
+with guestqemu.server(f"{guestqemu.BUILD}/apps/echo", args=("server",), mem=64,
+                      config=f"address = {guestqemu.ADDRESS}/24\narp-announce = off\n") as g:
+    if tap.ok(g.expect("echo: core 0 serves"), "64 MB and no sizes: echo serves"):
+        tap.ok(any("as memory is short" in x for x in g.lines), "and says what it has room for")
+        r = g.client(ECHO)
+        says(r, "bulk", "and echoes 4 MB")
+        says(r, "many", "on 200 connections")
+with guestqemu.server(f"{guestqemu.BUILD}/apps/echo", args=("server",), mem=24,
+                      config=f"address = {guestqemu.ADDRESS}/24\n") as g:
+    tap.ok(g.expect("not enough memory for"), "24 MB: it says that this is not enough")
+    tap.equal(g.wait(), 125, "and ends")
+
 ENDS = """
 import socket, sys, time
 def connect():
@@ -211,6 +224,9 @@ for how, name in (("now", ""), ("slept", "after a sleep of 30 ms: ")):
     m = re.search(r"unresponsive: (\d+) us", r.text)
     tap.ok(m and 10000 <= int(m.group(1)) <= 11000,
            f"{name}unresponsive after 10 to 11 ms of its time")
+    tap.ok(r.text.count("is unresponsive") == 1 and
+           r.text.index("spin: serving") < r.text.index("is unresponsive"),
+           f"{name}but not before it serves")
     m = re.search(r"stopped: (\d+) us", r.text)
     tap.ok(m and 200000 <= int(m.group(1)) <= 202000 and r.has("application ended: signal 9"),
            f"{name}stopped after the second limit")

@@ -237,13 +237,36 @@ static void timer_handles_age(void **state)
 	free(mem);
 }
 
+/* Defaults shrink to what is there; what was asked for does not. */
+static void fits_small_memory(void **state)
+{
+	const uint64_t mb = 1 << 20;
+
+	(void)state;
+	assert_int_equal(parse("batch = 8"), 0);
+	assert_false(core_config_fit(&cfg, 256 * mb));
+	assert_int_equal(cfg.net.max_conns, 65536);
+	for (uint64_t size = 48 * mb; size >= 8 * mb; size /= 2) {
+		core_config_default(&cfg);
+		assert_true(core_config_fit(&cfg, size));
+		assert_true(core_mem_size(&cfg) + core_shared_size(&cfg) <= size);
+		assert_true(cfg.net.tcp.max_rx_bufs <= cfg.rx_buffers / 2);
+		assert_true(cfg.rx_buffers >= 2 * cfg.rx_ring);
+	}
+	assert_int_equal(parse("connections = 30000\nrx-buffers = 4K"), 0);
+	core_config_fit(&cfg, mb);
+	assert_int_equal(cfg.net.max_conns, 30000);
+	assert_int_equal(cfg.rx_buffers, 4096);
+	assert_int_equal(cfg.net.tx_recs, 4096);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reads_all_forms),     cmocka_unit_test(refuses_with_the_line),
-	    cmocka_unit_test(lines_have_a_length), cmocka_unit_test(lists_have_an_end),
-	    cmocka_unit_test(others_may_add_keys), cmocka_unit_test(timers_come_in_order),
-	    cmocka_unit_test(timer_handles_age),
+	    cmocka_unit_test(reads_all_forms),      cmocka_unit_test(refuses_with_the_line),
+	    cmocka_unit_test(lines_have_a_length),  cmocka_unit_test(lists_have_an_end),
+	    cmocka_unit_test(others_may_add_keys),  cmocka_unit_test(fits_small_memory),
+	    cmocka_unit_test(timers_come_in_order), cmocka_unit_test(timer_handles_age),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
