@@ -358,13 +358,15 @@ static void batches(unsigned long total)
 {
 	static struct ix_call calls[256] __attribute__((aligned(64)));
 	struct ix_attach a = {.version = IX_ABI_VERSION, .size = sizeof(a)};
-	unsigned long good = 0;
+	unsigned long made = 0, good = 0;
 	uint64_t handles[64] = {0};
 
 	if (call(IX_SYS_ATTACH, (uint64_t)(uintptr_t)&a, 0, 0, 0, 0, 0))
 		exit(3);
-	for (unsigned long done = 0; done < total; done += 256) {
-		for (unsigned i = 0; i < 256; i++) {
+	for (unsigned long done = 0; done < total; done++) {
+		unsigned ncalls = rnd() % 64 ? rnd() % 8 : rnd() % 257;
+
+		for (unsigned i = 0; i < ncalls; i++) {
 			struct ix_call *c = &calls[i];
 
 			for (unsigned j = 0; j < sizeof(*c) / 8; j++)
@@ -379,20 +381,23 @@ static void batches(unsigned long total)
 				c->handle ^= 1ull << rnd() % 64;
 		}
 		long n = call(rnd() % 2 ? IX_SYS_RUN_IO : IX_SYS_CALL, (uint64_t)(uintptr_t)calls,
-			      256, 0, 0, 0, 0);
+			      ncalls, 0, 0, 0, 0);
 
 		if (n < 0)
 			exit(5);
-		for (unsigned i = 0; i < 256; i++) {
+		made += ncalls;
+		for (unsigned i = 0; i < ncalls; i++) {
 			good += calls[i].ret >= 0;
 			if (calls[i].ret > 0)
 				handles[rnd() % 64] = calls[i].handle;
 		}
+		if (rnd() % 64)
+			continue;
 		/* The array itself in odd places. */
 		call(IX_SYS_RUN_IO, odd_value(), rnd() % 100000, 0, 0, 0, 0);
 		call(IX_SYS_TCP_INFO, handles[rnd() % 64], odd_value(), rnd() % 200, 0, 0, 0);
 	}
-	printf("%lu calls, %lu taken\n", total, good);
+	printf("%lu batches, %lu calls, %lu taken\n", total, made, good);
 	exit(0);
 }
 

@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import guestqemu  # noqa: E402
 from ixtest import Tap  # noqa: E402
 
+BATCHES = os.environ.get("IX_BATCHES", "50000")  # of random calls
 tap = Tap()
 NET = dict(memory=256, mem=("0x1000000,0xc000000",), config=guestqemu.CONFIG,
            devices=("8086:100e",), extra=("-device", "e1000"))
@@ -66,5 +67,5 @@ for cpu, env in (("max", ("FSGSBASE=1",)), ("Nehalem", ())):
 for seed in ("1", "2", "3"):
     lives("pointers", "x", seed, done="pointers done\n")
     lives("memory", "x", seed, done="memory calls done\n")
-lives("batches", "1000000", done="1000000 calls", net=True, limit=300)
+lives("batches", BATCHES, done=f"{BATCHES} batches", net=True, limit=1500)
 tap.done()
