@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #define MAX_CORES 16
 #define HANDOFF   1024 /* frames under way to a core */
 #define ETH_LEN   14
+#define DRAIN_US  200000 /* how long the last words may take */
 
 struct handoff_slot {
 	uint32_t len;
@@ -511,9 +513,15 @@ int64_t host_call(struct host *h, uint64_t nr, uint64_t a, uint64_t b, uint64_t 
 
 void host_end(struct host *h)
 {
+	uint64_t end = clock_us(NULL) + DRAIN_US;
+
 	h->signals = NULL;
-	for (int i = 0; self && i < 3; i++)
-		core_syscall(self->core, IX_SYS_RUN_IO, 0, 0, 0);
+	if (!self)
+		return;
+	while (core_end(self->core, CORE_DRAIN) && clock_us(NULL) < end)
+		sched_yield();
+	for (int i = 0; i < 3 && core_end(self->core, CORE_RESET); i++)
+		;
 }
 
 void host_print_stats(struct host *h)

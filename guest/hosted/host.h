@@ -36,7 +36,7 @@ struct host_signals {
 int64_t host_call(struct host *h, uint64_t nr, uint64_t a, uint64_t b, uint64_t c);
 void host_watch(struct host *h, struct host_signals *signals, const char *who);
 
-/* Last cycles of the calling thread's core: what the application did at its end still leaves. */
+/* The end of the calling thread's core, as in the kernel: what was sent still leaves, the rest is reset. */
 void host_end(struct host *h);
 
 /* Counters that are not zero, to stderr. */

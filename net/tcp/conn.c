@@ -690,11 +690,15 @@ uint32_t ixn_abort_all(struct ixn *n, bool silent)
 
 		if (t->state == IXN_CLOSED || t->flags & F_DEAD)
 			continue;
-		if (!silent && n->tx_free_count == 0) {
+		/* Closed in order, and all of it has arrived: a RST could destroy what was not read. */
+		bool done = t->state == IXN_TIME_WAIT ||
+			    (t->state == IXN_FIN_WAIT_2 && t->flags & F_CLOSED);
+
+		if (!silent && !done && n->tx_free_count == 0) {
 			left++;
 			continue;
 		}
-		if (!silent && t->state != IXN_TIME_WAIT)
+		if (!silent && !done)
 			tcp_send_rst(n, t);
 		conn_end(n, t, 0, false);
 		t->flags &= ~F_APP;

@@ -429,6 +429,7 @@ int ixn_abort(struct ixn *n, ixn_conn c);
 /* The application is gone. Ends all listeners, and with them what knocked, and datagram bindings. */
 void ixn_unlisten_all(struct ixn *n);
 /* Aborts all connections, or all for which there is a header buffer to tell the peer; silent: none is told.
+ * Those that were closed and wait for the peer's FIN alone are dropped without a RST.
  * Returns how many are left, for the next cycle. Events still come of those that had ended before. */
 uint32_t ixn_abort_all(struct ixn *n, bool silent);
 
