@@ -9,7 +9,7 @@ import re
 import socket
 
 from ixtest import hosted
-from ixtest.hosted import IP, LINUX, PEER, STREAM, run
+from ixtest.hosted import ECHO_CLIENT, IP, LINUX, PEER, STREAM, run
 from ixtest.tap import Tap
 
 PORT = "5001"
@@ -95,7 +95,14 @@ def applications(t, tmp):
                     f.readline()
                     assert f.read(len(data)) == data, n
                     assert f.readline() + f.readline() == b"\r\nEND\r\n"
-    with t.check("netpipe and echo over UDP under loss"):
+        with t.check("memcslap under loss"):
+            out = run(f"memcslap --servers={IP} --concurrency=4 --execute-number=100 --test=set")
+            assert not re.search("error|fail", out, re.I), out
+    for app, protocol, port, size, window in (("echo", "tcp", 7, 4000, 32), ("echo", "udp", 7, 1472, 16),
+                                              ("netpipe", "framed", 5002, 60000, 1)):
+        with hosted.Hosted([app, "server"], harm), t.check(f"{app} under loss, {protocol}, from Linux"):
+            t.note(run([ECHO_CLIENT, protocol, IP, str(port), "300", str(size), str(window)]).strip())
+    with t.check("netpipe and echo over UDP under loss, between two of ours"):
         for peer in (["netpipe", "client", IP, "-l", "65536", "-r", "5"],
                      ["echo", "client", IP, "-u", "-n", "500", "-c", "8"]):
             app = [peer[0], "server"]

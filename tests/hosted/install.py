@@ -83,6 +83,16 @@ def main():
                 with open(f"{tmp}/h.c", "w") as f:
                     f.write(f"#include <ix/{name}>\n")
                 run(f"gcc -std=gnu17 -Wall -Wextra -Werror -I{usr}/include -c {tmp}/h.c -o {tmp}/h.o")
+        with t.check("an installed application says where it belongs"):
+            for app, args in (("echo", "server"), ("kv", ""), ("httpd", "/"), ("netpipe", "server")):
+                out = run(f"{usr}/lib/ironix/apps/{app} {args}; echo status $?")
+                assert "not in a dataplane: start the program with ixctl" in out and "status 1" in out, out
+                out = run(f"{usr}/lib/ironix/apps/{app} -p 99999 {args}; echo status $?")
+                assert "usage: " in out and "status 2" in out, out
+        with t.check("libix.a takes no names from an application"):
+            for lib in ("libix.a", "libix-hosted.a"):
+                out = run(f"nm -g --defined-only {usr}/lib/{lib} | awk 'NF == 3 {{ print $3 }}'")
+                assert all(name.startswith("ix") for name in out.split()) and "ixev_open" in out, out
         with t.check("ixhost says what is wrong"):
             for args, what in (("--tap", "requires"), ("--loss x --tap a -- echo", "percentage"),
                                ("-- echo", "either"), ("--tap t0 --ip 10.0.0 -- echo", "address"),

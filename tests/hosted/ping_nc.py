@@ -29,6 +29,10 @@ def main():
         with t.check("nc over TCP, with half-close"):
             run(f"head -c 20000000 /dev/urandom > {tmp}/in")
             run(f"nc -N {IP} 7 < {tmp}/in > {tmp}/out && cmp {tmp}/in {tmp}/out")
+        with t.check("16 clients from Linux at once, each message compared"):
+            command = [hosted.ECHO_CLIENT, "tcp", IP, "7", "2000", "4000", "64"]
+            clients = [hosted.Process(command) for _ in range(16)]
+            assert [c.wait() for c in clients] == [0] * 16, clients[0].output
         with t.check("nc over UDP"):
             out = run(f"echo over UDP | timeout 5 nc -u -w 1 {IP} 7")
             assert out == "over UDP\n", out
@@ -56,6 +60,13 @@ except ConnectionRefusedError:
     print("refused")"""])
             assert out == "refused\n", out
         t.equal(app.quiet(), {}, "no connection, reference or buffer is left")
+        app.stop()
+    with hosted.Hosted(["netpipe", "server"]) as app:
+        with t.check("8 clients of netpipe from Linux at once"):
+            command = [hosted.ECHO_CLIENT, "framed", IP, "5002", "500", "60000", "1"]
+            clients = [hosted.Process(command) for _ in range(8)]
+            assert [c.wait() for c in clients] == [0] * 8, clients[0].output
+        t.equal(app.quiet(), {}, "netpipe: nothing is left")
         app.stop()
     t.done()
 

@@ -14,6 +14,7 @@ BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 IXHOST = f"{BUILD}/host/ixhost"
 PEER = f"{BUILD}/test/stream_peer"
 TAPWIRE = f"{BUILD}/test/tapwire"
+ECHO_CLIENT = f"{BUILD}/test/echo_client"
 STREAM = f"{BUILD}/test/apps/stream.so"
 IP, LINUX = "10.0.0.1", "10.0.0.254"
 

@@ -216,6 +216,81 @@ static void data_and_half_close(void **state)
 	assert_int_equal(ixhost_counter(p->host[B], "=conns"), 0);
 }
 
+/* What was set is what is told, before and after there is a connection; a message has several pieces. */
+static void options_and_messages(void **state)
+{
+	static const struct {
+		int level, name, value;
+	} opts[] = {
+	    {SOL_SOCKET, SO_REUSEADDR, 1},    {SOL_SOCKET, SO_REUSEPORT, 1},
+	    {SOL_SOCKET, SO_KEEPALIVE, 1},    {SOL_SOCKET, SO_RCVBUF, 200000},
+	    {IPPROTO_TCP, TCP_NODELAY, 0},    {IPPROTO_TCP, TCP_CORK, 1},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, 100}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 5000},
+	};
+	struct sockaddr_in a = at(PAIR_IP_A, 80), to = at(PAIR_IP_A, 53);
+	struct iovec v[3] = {{(char *)(uintptr_t) "one ", 4},
+			     {(char *)(uintptr_t) "two ", 4},
+			     {(char *)(uintptr_t) "three", 5}};
+	struct msghdr msg = {.msg_iov = v, .msg_iovlen = 3};
+	struct linger l = {.l_onoff = 1};
+	socklen_t len = sizeof(int);
+	int v1, s, l1, c, u;
+	char buf[64];
+
+	(void)state;
+	l1 = server(80, 10);
+	use(B);
+	c = ixs_socket(AF_INET, SOCK_STREAM, 0);
+	for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++)
+		assert_int_equal(
+		    ixs_setsockopt(c, opts[i].level, opts[i].name, &opts[i].value, sizeof(int)), 0);
+	assert_int_equal(ixs_connect(c, SA(a)), -1);
+	pair_run(p, 10000);
+	use(B);
+	for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++) {
+		len = sizeof(v1);
+		assert_int_equal(ixs_getsockopt(c, opts[i].level, opts[i].name, &v1, &len), 0);
+		assert_int_equal(v1, opts[i].value);
+	}
+	v1 = 100000;
+	assert_int_equal(ixs_setsockopt(c, SOL_SOCKET, SO_SNDBUF, &v1, sizeof(v1)), 0);
+	assert_int_equal(ixs_getsockopt(c, SOL_SOCKET, SO_SNDBUF, &v1, &len), 0);
+	assert_int_equal(v1, 100000);
+	assert_int_equal(ixs_getsockopt(c, SOL_SOCKET, SO_TYPE, &v1, &len), 0);
+	assert_int_equal(v1, SOCK_STREAM);
+	len = sizeof(l);
+	assert_int_equal(ixs_getsockopt(c, SOL_SOCKET, SO_LINGER, &l, &len), 0);
+	assert_int_equal(l.l_onoff, 0);
+	v1 = -1;
+	assert_int_equal(ixs_setsockopt(c, SOL_SOCKET, SO_RCVBUF, &v1, sizeof(v1)), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(ixs_setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &v1, 1), -1);
+	assert_int_equal(errno, EINVAL);
+	v1 = 0;
+	assert_int_equal(ixs_setsockopt(c, IPPROTO_TCP, TCP_CORK, &v1, sizeof(v1)), 0);
+
+	/* sendmsg: of a stream, then of a datagram with an address of its own */
+	assert_int_equal(ixs_sendmsg(c, &msg, MSG_NOSIGNAL), 13);
+	pair_run(p, 10000);
+	use(A);
+	s = ixs_accept4(l1, NULL, NULL, 0);
+	assert_int_equal(ixs_recvfrom(s, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL), 13);
+	assert_memory_equal(buf, "one two three", 13);
+	assert_int_equal(ixs_recvfrom(s, buf, sizeof(buf), MSG_PEEK, NULL, NULL), -1);
+	assert_int_equal(errno, EOPNOTSUPP);
+	u = ixs_socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(ixs_bind(u, SA(to)), 0);
+	use(B);
+	c = ixs_socket(AF_INET, SOCK_DGRAM, 0);
+	msg.msg_name = &to;
+	msg.msg_namelen = sizeof(to);
+	assert_int_equal(ixs_sendmsg(c, &msg, 0), 13);
+	pair_run(p, 10000);
+	use(A);
+	assert_int_equal(ixs_read(u, buf, sizeof(buf)), 13);
+	assert_memory_equal(buf, "one two three", 13);
+}
+
 static void level_edge_oneshot(void **state)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
@@ -401,6 +476,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(names_and_options, setup, teardown),
 	    cmocka_unit_test_setup_teardown(data_and_half_close, setup, teardown),
+	    cmocka_unit_test_setup_teardown(options_and_messages, setup, teardown),
 	    cmocka_unit_test_setup_teardown(level_edge_oneshot, setup, teardown),
 	    cmocka_unit_test_setup_teardown(refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(fills_up_and_drains, setup, teardown),
