@@ -110,19 +110,19 @@ struct ixev_ctx {
 	uint32_t rx_lent;                   /* read by reference, not yet given back */
 	uint32_t rx_done;                   /* to be given back to the kernel in this round */
 
-	struct ixev_buf *tx_head, *tx_next,
-	    *tx_tail;        /* oldest unacknowledged, first unsent, last */
-	uint32_t tx_acked;   /* bytes of tx_head acknowledged */
-	uint32_t tx_sent;    /* bytes of tx_next sent */
-	uint32_t tx_pending; /* bytes unsent */
-	uint32_t tx_limit;   /* most bytes that may be pending */
-	uint32_t tx_given;   /* bytes of the sendv that is under way */
+	struct ixev_buf *tx_head; /* oldest unacknowledged */
+	struct ixev_buf *tx_next; /* first unsent */
+	struct ixev_buf *tx_tail; /* last */
+	uint32_t tx_acked;        /* bytes of tx_head acknowledged */
+	uint32_t tx_sent;         /* bytes of tx_next sent */
+	uint32_t tx_pending;      /* bytes unsent */
+	uint32_t tx_limit;        /* most bytes that may be pending */
+	uint32_t tx_given;        /* bytes of the sendv that is under way */
 
-	struct ixev_block
-	    *rx_copy;     /* received bytes in memory of the library's own; newest first */
-	uint32_t rx_want; /* bytes that ixev_peek() waits for */
-	uint32_t rx_own;  /* of rx_lent: in such memory, unknown to the kernel */
-	uint64_t rx_skip; /* bytes to come that nobody wants */
+	struct ixev_block *rx_copy; /* received bytes in our own memory, newest first */
+	uint32_t rx_want;           /* bytes that ixev_peek() waits for */
+	uint32_t rx_own;            /* of rx_lent: in our own memory */
+	uint64_t rx_skip;           /* bytes to come that nobody wants */
 
 	uint16_t state; /* library */
 	uint8_t mask;   /* IXEV_ */
