@@ -799,6 +799,8 @@ static void datagrams(void **state)
 	assert_int_equal(dgrams, 5);
 	assert_int_equal(ixhost_counter(p->host[A], "=rxbufs_free"), 1024);
 	assert_int_equal(ixhost_counter(p->host[A], "=reasm"), 0);
+	pair_bind(p, A);
+	assert_int_equal(ixev_udp_send(&s, &pair_ip[B], 9, "last", 4), 4); /* off or not: freed */
 	pair_free(p);
 }
 

@@ -128,13 +128,27 @@ const struct ix_attach *ixev_info(const struct ixev *b)
 	return &b->t.info;
 }
 
+/* A round in which only the memory of datagrams under way is looked after. */
+static void last_round(struct ixev *b)
+{
+	long n = ix_run(&b->t, 0);
+
+	for (uint32_t i = 0; i < b->t.done; i++)
+		if (b->t.results[i].op == IX_CALL_UDP_SENDV)
+			udp_result(b, &b->t.results[i]);
+	for (long i = 0; i < n; i++)
+		if (b->t.events[i].type == IX_EV_UDP_SENT)
+			udp_event(b, &b->t.events[i]);
+}
+
 void ixev_shut(struct ixev *b)
 {
 	timer_shut(b);
 	udp_shut(b);
 	tcp_shut(b);
 	/* Connections are reset on the wire, and the memory lent to the kernel comes back. */
-	ix_run(&b->t, 0);
+	last_round(b);
+	last_round(b);
 	buf_run_released(b);
 	mem_free_all(b);
 	ix_detach(&b->t);
