@@ -17,7 +17,7 @@ memory = 64M
 cores = $1
 application = /apps/test/$2
 arguments = $3
-environment = COLOUR=blue HELLO=world
+environment = COLOUR=blue HELLO=world SMALL=1
 file = /tmp/motd=/etc/motd
 file = /tmp/big=/big
 self-check = on
