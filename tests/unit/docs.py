@@ -23,6 +23,7 @@ COMMANDS = {
     "make test-system T=name": ("tests/hosted/docs.py", "make test-system T=guest_hello"),
     "make fuzz T=hv_acpi TIME=60": ("tests/hosted/docs.py", "make fuzz T=hv_acpi TIME=1"),
     "make fuzz T=ctl_conf": (".ci/run", "fuzz-smoke"),
+    "make fuzz T=app_kv": (".ci/run", "fuzz-smoke"),
     "make lint": (".ci/run", "make lint"),
     "make bench": ("tests/hosted/bench.py", "scripts/run-bench"),
     "make bench QUICK=1": ("tests/hosted/bench.py", 'QUICK="1"'),
