@@ -225,7 +225,7 @@ static void wait_for(struct ixn *n, struct ixn_txpkt *p, uint32_t ip)
 	w->count++;
 }
 
-/* The rest of arp_send(): no hint, no entry, or one that is getting old. */
+/* The rest of arp_send(): not the entry of the hint, none, or one that is getting old. */
 static __attribute__((noinline)) void send_slow(struct ixn *n, struct ixn_txpkt *p,
 						uint32_t nexthop, uint16_t *hint)
 {
@@ -241,8 +241,7 @@ static __attribute__((noinline)) void send_slow(struct ixn *n, struct ixn_txpkt 
 		wait_for(n, p, nexthop);
 		return;
 	}
-	if (hint)
-		*hint = (uint16_t)(e - n->arp->e);
+	*hint = (uint16_t)(e - n->arp->e);
 	if (n->now - c.confirmed > ARP_REFRESH_US && c.state != E_STATIC) {
 		if (n->now - c.confirmed > EXPIRE_US) {
 			/* An entry that nobody used meanwhile was not asked for either. */
@@ -262,7 +261,9 @@ static __attribute__((noinline)) void send_slow(struct ixn *n, struct ixn_txpkt 
 
 void arp_send(struct ixn *n, struct ixn_txpkt *p, uint32_t nexthop, uint16_t *hint)
 {
-	if (likely(hint && arp_known(n, p->hdr, nexthop, *hint)))
+	if (!hint)
+		hint = &n->arp_hint;
+	if (likely(arp_known(n, p->hdr, nexthop, *hint)))
 		tx_queue(n, p);
 	else
 		send_slow(n, p, nexthop, hint);

@@ -110,9 +110,11 @@ struct ixn {
 	size_t size;
 
 	struct ifaddr addr[MAX_ADDRS];
+	uint32_t addr_end; /* none of addr[] from here on was ever used */
 	struct route route[MAX_ROUTES];
 	uint32_t nroutes;
 	struct ixn_arp *arp;
+	uint16_t arp_hint; /* entry used last by packets that have no hint of their own */
 	struct arp_wait wait[ARP_WAITS];
 	uint32_t nwait;
 	uint32_t ip_id;

@@ -9,7 +9,7 @@ static bool usable(const struct ifaddr *a)
 
 uint8_t local_index(const struct ixn *n, uint32_t ip)
 {
-	for (uint8_t i = 0; i < MAX_ADDRS; i++) {
+	for (uint8_t i = 0; i < n->addr_end; i++) {
 		if (n->addr[i].ip == ip && usable(&n->addr[i]))
 			return i;
 	}
@@ -21,7 +21,7 @@ bool is_broadcast(const struct ixn *n, uint32_t ip)
 {
 	if (ip == 0xffffffff)
 		return true;
-	for (uint32_t i = 0; i < MAX_ADDRS; i++) {
+	for (uint32_t i = 0; i < n->addr_end; i++) {
 		const struct ifaddr *a = &n->addr[i];
 		if (a->state != ADDR_FREE && a->mask < 0xfffffffe && !((a->ip ^ ip) & a->mask) &&
 		    (!(ip & ~a->mask) || (ip & ~a->mask) == ~a->mask))
@@ -203,6 +203,8 @@ int ixn_addr_add(struct ixn *n, struct ixn_addr addr, uint8_t prefix)
 	}
 	if (free == MAX_ADDRS)
 		return -IXN_ENOMEM;
+	if (free >= n->addr_end)
+		n->addr_end = free + 1;
 	n->addr[free] = (struct ifaddr){.ip = ip,
 					.mask = mask,
 					.state = n->cfg.arp_announce ? ADDR_PROBE : ADDR_OK,

@@ -75,13 +75,15 @@ struct tcb *conn_new(struct ixn *n, uint32_t raddr, uint8_t laddr, uint16_t rpor
 	t->lport = lport;
 	t->laddr = laddr;
 	t->rec_head = t->rec_tail = t->rec_send = NONE;
-	t->ts_off = tcp_ts_offset(n, raddr, lip, rport, lport);
+	struct tcp_numbers num = tcp_numbers(n, raddr, lip, rport, lport);
+	t->ts_off = num.ts_off;
 	t->rcv_wnd = (int32_t)cfg->rcv_wnd;
 	t->flags = cfg->nodelay ? F_NODELAY : 0;
 	t->mss = 536;
+	t->arp_hint = n->arp_hint;
 	c->hash = hash;
 	c->rcv_buf = cfg->rcv_wnd;
-	c->iss = tcp_iss(n, raddr, lip, rport, lport);
+	c->iss = num.iss;
 	c->cc = cfg->cc;
 	c->ttl = cfg->ttl;
 	c->tos = (uint8_t)(cfg->dscp << 2);

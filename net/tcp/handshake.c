@@ -9,21 +9,15 @@ static uint64_t addr_word(uint32_t raddr, uint32_t laddr)
 }
 
 /* RFC 6528: a clock of 4 us and a keyed hash of the connection. */
-uint32_t tcp_iss(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
-		 uint16_t lport)
+struct tcp_numbers tcp_numbers(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
+			       uint16_t lport)
 {
 	uint64_t h = siphash2(n->cfg.secret, addr_word(raddr, laddr),
 			      (uint64_t)rport << 16 | lport | 1ull << 32);
 
-	return (uint32_t)h + (uint32_t)(n->now / 4);
-}
-
-/* RFC 7323 5.4: an offset of its own for each connection. */
-uint32_t tcp_ts_offset(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
-		       uint16_t lport)
-{
-	return (uint32_t)siphash2(n->cfg.secret, addr_word(raddr, laddr),
-				  (uint64_t)rport << 16 | lport | 2ull << 32);
+	/* Halves of one keyed hash: the one does not tell the other. */
+	return (struct tcp_numbers){.iss = (uint32_t)h + (uint32_t)(n->now / 4),
+				    .ts_off = (uint32_t)(h >> 32)};
 }
 
 /* MUST-67: from what we can receive, options not subtracted. */
@@ -224,7 +218,8 @@ static void cookie_send(struct ixn *n, const struct seg *s)
 	bool ecn = (s->flags & (TH_ECE | TH_CWR)) == (TH_ECE | TH_CWR) && ts;
 	uint32_t tsval = 0;
 	if (ts) {
-		uint32_t off = tcp_ts_offset(n, s->raddr, n->addr[s->laddr].ip, s->rport, s->lport);
+		uint32_t off =
+		    tcp_numbers(n, s->raddr, n->addr[s->laddr].ip, s->rport, s->lport).ts_off;
 		uint32_t now = n->ts_now + off;
 		tsval = (now & ~63u) | (s->has_wscale ? s->wscale : 15u) | (s->sack_ok ? 16 : 0) |
 			(ecn ? 32 : 0);

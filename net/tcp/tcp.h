@@ -355,10 +355,12 @@ void tcp_listen_input(struct ixn *n, struct seg *s, uint32_t hash);
 void tcp_syn_sent_input(struct ixn *n, struct tcb *t, struct seg *s);
 void tcp_established(struct ixn *n, struct tcb *t);
 struct listener *listener_find(struct ixn *n, uint32_t laddr, uint16_t port);
-uint32_t tcp_iss(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
-		 uint16_t lport);
-uint32_t tcp_ts_offset(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
-		       uint16_t lport);
+/* Where a connection's sequence numbers (RFC 6528) and timestamps (RFC 7323 5.4) begin. */
+struct tcp_numbers {
+	uint32_t iss, ts_off;
+};
+struct tcp_numbers tcp_numbers(const struct ixn *n, uint32_t raddr, uint32_t laddr, uint16_t rport,
+			       uint16_t lport);
 uint32_t tcp_our_mss(const struct ixn *n);
 void listen_leave(struct ixn *n, struct tcb *t);
 void listen_end(struct ixn *n, uint32_t i);

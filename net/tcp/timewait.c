@@ -113,7 +113,7 @@ bool tw_input(struct ixn *n, uint32_t id, struct seg *s)
 	if ((s->flags & (TH_SYN | TH_ACK)) == TH_SYN &&
 	    (SEQ_GT(s->seq, w->rcv_nxt) ||
 	     (w->ts && s->has_ts && (int32_t)(s->tsval - w->ts_recent) > 0))) {
-		/* MAY-2: above all that was sent before. The clock of tcp_iss() is slower than a fast
+		/* MAY-2: above all that was sent before. The clock of tcp_numbers() is slower than a fast
 		 * connection was; a window further on nothing old is acceptable. */
 		s->reopens = true;
 		s->iss = w->snd_nxt + 65537;
