@@ -151,6 +151,8 @@ struct core *core_init(void *mem, void *shared, const struct core_params *par)
 	memset(c->rx_held, 0, cfg->rx_buffers);
 	memset(c->reasm_held, 0, c->nreasm * sizeof(c->reasm_held[0]));
 	c->nrxbufs = cfg->rx_buffers;
+	/* Of those that the NIC's ring does not hold. */
+	c->scarce = cfg->rx_buffers > cfg->rx_ring ? (cfg->rx_buffers - cfg->rx_ring) / 8 : 0;
 	for (uint32_t i = 0; i < c->nrxbufs; i++) {
 		c->rxbuf[i] = (struct ixn_rxbuf){.user = i};
 		c->free[c->nfree++] = c->nrxbufs - 1 - i; /* LIFO: buffer 0 first */
@@ -257,7 +259,7 @@ static uint32_t receive(struct core *c, uint64_t now)
 	c->port.poll(c->port.ctx, now);
 	n = c->port.rx(c->port.ctx, buf, c->batch);
 	/* Peers that make us hold buffers must not take the last ones, which all others need. */
-	if (c->nfree < c->nrxbufs / 8) {
+	if (c->nfree < c->scarce) {
 		for (uint32_t i = 0; i < n; i++)
 			buf[i]->flags |= IXN_RX_SCARCE;
 	}

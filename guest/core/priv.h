@@ -91,6 +91,7 @@ struct core {
 	struct ixn_evq evq;
 	struct ix_event *events; /* shared with the application */
 	uint32_t max_events;
+	uint32_t scarce; /* fewer free receive buffers than this are a shortage */
 	uint32_t batch;
 	uint32_t backlog;
 	uint32_t id, ncores;
