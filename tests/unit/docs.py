@@ -37,7 +37,7 @@ COMMANDS = {
     "ixhost --tap ...": ("tests/hosted/tutorial.py", "docs/tutorial.md"),
     "ixhost ... -- echo server": ("tests/hosted/tutorial.py", "docs/tutorial.md"),
     "build/host/nic-stress COUNT SEED": ("tests/hosted/docs.py", "nic-stress 2000 1"),
-    "build/bench/bin/net_echo echo conns=64": ("tests/hosted/docs.py", "net_echo echo rpcs=2000"),
+    "build/bench/bin/net_echo echo conns=N": ("tests/hosted/docs.py", "net_echo echo rpcs=2000"),
     "scripts/boot ...": ("tests/hosted/docs.py", "scripts/boot --platform qemu"),
     "ixctl start": ("linux-control/demo/demo.sh", "ixctl start"),
     "ixctl create": ("tests/linux/domains.sh", "ixctl create"),
