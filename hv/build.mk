@@ -14,6 +14,7 @@ ALL += $(BUILD)/hv/libhv.a
 hv_lib_test = $(eval $(call unit_test,hv_$(1),tests/unit/hv_$(1).c $(2:%=hv/lib/%.c)))
 hv_lib_fuzz = $(eval $(call fuzz_target,hv_$(1),tests/fuzz/hv_$(1).c $(2:%=hv/lib/%.c)))
 
+$(eval $(call unit_test,hv_string,tests/unit/hv_string.c))
 $(call hv_lib_test,memmap,memmap)
 $(call hv_lib_test,multiboot2,multiboot2 memmap)
 $(call hv_lib_fuzz,multiboot2,multiboot2 memmap)

@@ -3,20 +3,24 @@
 
 #include <stdint.h>
 
-/* By words where both ends allow: a processor without fast short strings, and an emulator, take one
- * step a word. */
-#define WORDS(d, s, n) (!(((uintptr_t)(d) | (uintptr_t)(s) | (n)) & 7))
+/* By words: a processor without fast short strings, and an emulator, take one step a word. What a length
+ * leaves over is in a last word, which overlaps the one before. */
+typedef uint64_t word __attribute__((aligned(1), may_alias));
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
-	void *d = dst;
+	char *d = dst, *end = d + n;
+	uint64_t last;
 
-	if (WORDS(dst, src, n)) {
-		n /= 8;
-		asm volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
-	} else {
+	if (n < 8) {
 		asm volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+		return dst;
 	}
+	/* Read first and written last, so that memmove() may come here. */
+	last = *(const word *)((const char *)src + n - 8);
+	n /= 8;
+	asm volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+	*(word *)(end - 8) = last;
 	return dst;
 }
 
@@ -35,17 +39,16 @@ void *memmove(void *dst, const void *src, size_t n)
 
 void *memset(void *dst, int c, size_t n)
 {
-	void *d = dst;
+	uint64_t fill = (unsigned char)c * 0x0101010101010101ul;
+	char *d = dst;
 
-	if (WORDS(dst, 0, n)) {
-		n /= 8;
-		asm volatile("rep stosq"
-			     : "+D"(d), "+c"(n)
-			     : "a"((unsigned char)c * 0x0101010101010101ul)
-			     : "memory");
-	} else {
+	if (n < 8) {
 		asm volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+		return dst;
 	}
+	*(word *)(d + n - 8) = fill;
+	n /= 8;
+	asm volatile("rep stosq" : "+D"(d), "+c"(n) : "a"(fill) : "memory");
 	return dst;
 }
 
