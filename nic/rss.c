@@ -32,11 +32,12 @@ void ix_toeplitz_init(struct ix_toeplitz *t, const uint8_t key[IX_RSS_KEY_LEN])
 
 uint32_t ix_toeplitz(const struct ix_toeplitz *t, const void *input, size_t len)
 {
-	const uint8_t *p = input;
+	const uint32_t(*row)[16] = t->nibble;
+	const uint8_t *p = input, *end = p + (len < IX_RSS_INPUT_MAX ? len : IX_RSS_INPUT_MAX);
 	uint32_t hash = 0;
 
-	for (size_t i = 0; i < len && i < IX_RSS_INPUT_MAX; i++)
-		hash ^= t->nibble[2 * i][p[i] >> 4] ^ t->nibble[2 * i + 1][p[i] & 15];
+	for (; p < end; p++, row += 2)
+		hash ^= row[0][*p >> 4] ^ row[1][*p & 15];
 	return hash;
 }
 

@@ -6,6 +6,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/string.h"
 #include "hv/mem.h"
+#include "hv/vm/domain.h"
 
 #define PTE_PRESENT BIT(0)
 #define PTE_LARGE   BIT(7)
@@ -13,19 +14,16 @@
 #define AR_L        BIT(13)
 #define AR_DB       BIT(14)
 
-const void *guest_pointer(struct vm *vm, uint64_t gpa, size_t len)
+const void *guest_pointer(const struct vm *vm, uint64_t gpa, uint64_t len)
 {
-	struct ept_mapping m;
-	bool mapped;
+	const struct domain *d = (const struct domain *)vm;
+	bool has;
 
-	spin_lock(&vm->lock);
-	mapped = ept_lookup(&vm->ept, gpa, &m);
-	spin_unlock(&vm->lock);
-	/* One to one, and RAM: what the direct map has. */
-	if (!mapped || m.hpa != gpa || (gpa & (m.page - 1)) + len > m.page ||
-	    !memmap_contains(&hv.firmware_map, gpa, len, MEM_RAM))
-		return NULL;
-	return direct(gpa);
+	if (vm->id == VM_LINUX)
+		has = memmap_contains(&hv.linux_map, gpa, len, MEM_RAM);
+	else
+		has = domain_memory_has(d->mem, d->nmem, gpa, len);
+	return has ? direct(gpa) : NULL;
 }
 
 /* The guest's paging, SDM 3A chapter 4; rights are not checked, the processor did when it executed

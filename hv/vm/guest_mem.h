@@ -10,9 +10,9 @@
 #include "hv/lib/mmio.h"
 #include "hv/vm/vm.h"
 
-/* Physical memory that a VM may read, as a pointer, or NULL: the range must be RAM of the VM, within
- * one of its EPT pages. */
-const void *guest_pointer(struct vm *vm, uint64_t gpa, size_t len);
+/* Memory of a VM as a pointer, or NULL: all of the range must be RAM of the VM. Guest-physical addresses
+ * of RAM are physical ones. */
+const void *guest_pointer(const struct vm *vm, uint64_t gpa, uint64_t len);
 
 /* Reads the instruction at the guest's RIP and decodes it; 0 or -EINVAL, -EFAULT. */
 int guest_decode_mmio(struct vcpu *v, struct mmio_insn *insn);

@@ -43,19 +43,15 @@ static uint64_t now_ns(void)
 static void *vf_dma(void *ctx, unsigned int vf, uint64_t gpa, uint32_t len, bool write)
 {
 	const struct domain *d = vf < nvfs ? vfs[vf].owner : NULL;
+	bool has;
 
 	(void)ctx;
 	(void)write;
-	if (!range_ok(gpa, len))
-		return NULL;
-	if (!d)
-		return vf < nlinux && memmap_contains(&hv.linux_map, gpa, len, MEM_RAM)
-			   ? direct(gpa)
-			   : NULL;
-	for (uint32_t i = 0; i < d->nmem; i++)
-		if (range_contains(d->mem[i].base, d->mem[i].size, gpa, len))
-			return direct(gpa);
-	return NULL;
+	if (d)
+		has = domain_memory_has(d->mem, d->nmem, gpa, len);
+	else
+		has = vf < nlinux && memmap_contains(&hv.linux_map, gpa, len, MEM_RAM);
+	return has ? direct(gpa) : NULL;
 }
 
 /* Linux's interrupts are plain IPIs to its own cores. Dataplanes poll: theirs go nowhere. */
@@ -73,8 +69,12 @@ static const struct veb_ops ops = {.dma = vf_dma, .msi = vf_msi};
 /* The model leaves work over, bounded as each call is: a timer of this core goes on with it. */
 static void after_access(struct vcpu *v)
 {
-	uint64_t now = now_ns(), next = veb_next(veb, now);
+	uint64_t now, next;
 
+	if (!veb_busy(veb))
+		return;
+	now = now_ns();
+	next = veb_next(veb, now);
 	if (next != UINT64_MAX)
 		vcpu_set_timer(v, next <= now ? 0 : (next - now) * tsc_khz() / 1000000);
 }

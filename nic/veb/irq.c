@@ -58,6 +58,7 @@ void veb_irq_evaluate(struct veb *v, struct veb_vf *f, uint64_t now)
 			f->not_before[n] = now + throttle_ns(v, f, n);
 		send_msix(v, f, n);
 	}
+	veb_mark(v, &v->irq_pending, f, f->eicr & f->eims);
 }
 
 uint64_t veb_irq_next(const struct veb *v, const struct veb_vf *f, uint64_t now)

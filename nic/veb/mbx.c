@@ -217,7 +217,8 @@ static bool get_link_state(const struct veb_vf *f, uint32_t *msg)
 static void hello(struct veb *v, struct veb_vf *f)
 {
 	veb_pf_forget(v, f);
-	f->cts = f->active = true;
+	f->cts = true;
+	veb_mark(v, &v->active, f, true);
 	f->mbmem[0] = VF_OP_RESET | (f->mac_assigned ? VF_MSG_ACK : VF_MSG_NACK);
 	f->mbmem[1] = f->mbmem[2] = f->mbmem[3] = 0;
 	if (f->mac_assigned)

@@ -26,17 +26,18 @@ static uint32_t be16(const uint8_t *p)
 uint32_t veb_sum(const void *data, size_t len, uint32_t sum)
 {
 	const uint8_t *p = data;
-	uint64_t acc = 0;
-	uint32_t w;
+	uint64_t acc = 0, w;
 	uint16_t folded;
 
-	for (; len >= 4; len -= 4, p += 4) {
-		memcpy(&w, p, 4);
+	for (; len >= 8; len -= 8, p += 8) {
+		memcpy(&w, p, 8);
 		acc += w;
+		acc += acc < w; /* end-around carry */
 	}
 	w = 0;
 	memcpy(&w, p, len);
 	acc += w;
+	acc += acc < w;
 	acc = (acc & 0xffffffff) + (acc >> 32);
 	acc = (acc & 0xffffffff) + (acc >> 32);
 	folded = veb_fold(acc);

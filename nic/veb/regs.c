@@ -182,7 +182,7 @@ static void queue_write(struct veb *v, struct veb_vf *f, uint32_t off, uint32_t 
 	} else if (reg == &txq->head) {
 		txq->tso_done = 0;
 	} else if (reg == &txq->tail) {
-		veb_transmit(v, f, now);
+		veb_transmit(v, f, 1u << (txq - f->txq), now);
 	}
 }
 

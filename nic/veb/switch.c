@@ -38,7 +38,7 @@ static bool takes(const struct veb *v, const struct veb_vf *f, const struct veb_
 {
 	const uint8_t *da = fr->data;
 
-	if (!f->active || !f->rx_allowed || !vlan_member(f, fr))
+	if (!f->rx_allowed || !vlan_member(f, fr))
 		return false;
 	if (!(da[0] & 1))
 		return has_mac(f, da);
@@ -53,7 +53,9 @@ uint32_t veb_forward(struct veb *v, struct veb_frame *fr, uint64_t now, unsigned
 	*receivers = 0;
 	if (!v->mbps || v->in_reset)
 		return cost; /* without a link nothing is looped back either */
-	for (unsigned i = 0; i < v->nvfs; i++) {
+	for (uint64_t left = v->active; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+
 		if (i == fr->src || !takes(v, &v->vf[i], fr))
 			continue;
 		local = true;

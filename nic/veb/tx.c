@@ -20,7 +20,7 @@ enum verdict {
 struct packet {
 	struct veb_vf *f;
 	struct veb_txq *q;
-	uint64_t d[VEB_TX_PKT_MAX][2];
+	uint64_t (*d)[2]; /* copies; room for VEB_TX_PKT_MAX */
 	unsigned n;
 	uint32_t len; /* sum of all pieces */
 	uint32_t maclen, iplen, l4len, mss, l4t;
@@ -108,11 +108,11 @@ static void insert_l4(const struct packet *p, uint8_t *frame, uint32_t len)
 	}
 }
 
-static bool may_send(const struct veb_vf *f, const struct veb_frame *fr)
+static bool may_send(const struct veb *v, const struct veb_vf *f, const struct veb_frame *fr)
 {
 	uint32_t vid = fr->tci & 0xfff;
 
-	if (!f->active)
+	if (!veb_active(v, f))
 		return false;
 	if (!f->spoof_check)
 		return true;
@@ -156,7 +156,7 @@ static uint32_t send_frame(struct veb *v, const struct packet *p, uint32_t len, 
 		fr.len = VEB_MIN_FRAME;
 	}
 	veb_parse(v, &fr);
-	if (!may_send(f, &fr)) {
+	if (!may_send(v, f, &fr)) {
 		f->stats.tx_spoofed++;
 		return 1;
 	}
@@ -415,7 +415,7 @@ static enum verdict step(struct veb *v, struct packet *p, uint32_t size, uint32_
 /* Returns whether work is left over. */
 static bool run_queue(struct veb *v, struct veb_vf *f, unsigned n, uint32_t *cost, uint64_t now)
 {
-	struct packet p = {.f = f, .q = &f->txq[n]};
+	struct packet p = {.f = f, .q = &f->txq[n], .d = v->desc};
 	struct veb_txq *q = p.q;
 	bool reported = false, left = false;
 	uint32_t size = q->len / DESC_LEN;
@@ -444,18 +444,17 @@ static bool run_queue(struct veb *v, struct veb_vf *f, unsigned n, uint32_t *cos
 	return left;
 }
 
-void veb_transmit(struct veb *v, struct veb_vf *f, uint64_t now)
+void veb_transmit(struct veb *v, struct veb_vf *f, uint32_t queues, uint64_t now)
 {
-	uint64_t bit = 1ull << veb_index(v, f);
 	uint32_t cost = 0;
 	bool left = false;
 
 	if (v->in_reset)
 		return;
+	if (v->tx_pending >> veb_index(v, f) & 1)
+		queues = VEB_ALL_QUEUES;
 	for (unsigned i = 0; i < VEB_HW_QUEUES; i++)
-		left |= run_queue(v, f, i, &cost, now);
-	if (left)
-		v->tx_pending |= bit;
-	else
-		v->tx_pending &= ~bit;
+		if (queues >> i & 1)
+			left |= run_queue(v, f, i, &cost, now);
+	veb_mark(v, &v->tx_pending, f, left);
 }

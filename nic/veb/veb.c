@@ -51,8 +51,10 @@ static void function_reset(struct veb *v, struct veb_vf *f)
 	memset(f->ivar, 0, sizeof(f->ivar));
 	f->ivar_misc = f->eitr[0] = f->eitr[1] = f->psrtype = 0;
 	f->mailbox &= VF_MB_RSTI;
-	f->awaiting_ack = f->notice = f->cts = f->active = false;
-	v->tx_pending &= ~(1ull << veb_index(v, f));
+	f->awaiting_ack = f->notice = f->cts = false;
+	veb_mark(v, &v->active, f, false);
+	veb_mark(v, &v->tx_pending, f, false);
+	veb_mark(v, &v->irq_pending, f, false);
 	veb_pf_forget(v, f);
 	veb_cfg_reset(f);
 }
@@ -194,6 +196,12 @@ static uint64_t next(const struct veb *v, uint64_t now)
 	return first;
 }
 
+bool veb_busy(const struct veb *v)
+{
+	return __atomic_load_n(&v->tx_pending, __ATOMIC_RELAXED) |
+	       __atomic_load_n(&v->irq_pending, __ATOMIC_RELAXED);
+}
+
 uint64_t veb_next(struct veb *v, uint64_t now)
 {
 	uint64_t at;
@@ -210,7 +218,7 @@ uint64_t veb_poll(struct veb *v, uint64_t now)
 	for (unsigned i = 0; i < v->nvfs; i++) {
 		lock(v);
 		if (v->tx_pending & 1ull << i)
-			veb_transmit(v, &v->vf[i], now);
+			veb_transmit(v, &v->vf[i], VEB_ALL_QUEUES, now);
 		veb_irq_evaluate(v, &v->vf[i], now);
 		unlock(v);
 	}
@@ -248,7 +256,7 @@ int veb_set_mac(struct veb *v, unsigned vf, const uint8_t mac[6], uint64_t now)
 		return -ENOENT;
 	f->mac_assigned = !veb_mac_equal(mac, zero);
 	memcpy(f->assigned_mac, mac, 6);
-	if (f->active) {
+	if (veb_active(v, f)) {
 		f->cts = false; /* the driver has to say VF_RESET to hear of it */
 		veb_mbx_notice(v, f, now);
 	}
@@ -259,7 +267,7 @@ int veb_set_mac(struct veb *v, unsigned vf, const uint8_t mac[6], uint64_t now)
 static void notice_all(struct veb *v, uint64_t now)
 {
 	for (unsigned i = 0; i < v->nvfs; i++)
-		if (v->vf[i].active)
+		if (veb_active(v, &v->vf[i]))
 			veb_mbx_notice(v, &v->vf[i], now);
 }
 
@@ -283,7 +291,7 @@ int veb_set_vf_link(struct veb *v, unsigned vf, bool up, uint64_t now)
 	if (!f)
 		return -ENOENT;
 	f->link_enabled = up;
-	if (f->active)
+	if (veb_active(v, f))
 		veb_mbx_notice(v, f, now);
 	unlock(v);
 	return 0;
@@ -299,11 +307,12 @@ void veb_pf_reset_begin(struct veb *v, uint64_t now)
 
 		veb_vf_reset(f);
 		veb_pf_forget(v, f);
-		f->cts = f->active = f->awaiting_ack = f->notice = false;
+		f->cts = f->awaiting_ack = f->notice = false;
 		f->mailbox |= VF_MB_RSTI;
 	}
 	memset(v->mta, 0, sizeof(v->mta));
-	v->tx_pending = 0;
+	v->active = 0;
+	__atomic_store_n(&v->tx_pending, 0, __ATOMIC_RELAXED);
 	unlock(v);
 }
 
@@ -389,7 +398,7 @@ int veb_set_port_vlan(struct veb *v, unsigned vf, uint16_t vid, uint64_t now)
 		return -ENOENT;
 	f->port_vlan = vid;
 	memset(f->vlan, 0, sizeof(f->vlan));
-	if (f->active) {
+	if (veb_active(v, f)) {
 		f->cts = false;
 		veb_mbx_notice(v, f, now);
 	}

@@ -59,7 +59,6 @@ struct veb_vf {
 
 	/* What the PF knows of the VF */
 	bool cts, trusted, spoof_check, rss_query, link_enabled, mac_assigned;
-	bool active;     /* has said VF_RESET since the PF's reset: VFTE */
 	bool rx_allowed; /* VFRE, which on an 82599 depends on SET_LPE, too */
 	bool rompe, mpe; /* groups by hash; all groups */
 	uint32_t api;
@@ -84,9 +83,12 @@ struct veb {
 	unsigned mbps; /* of the wire; 0: down */
 	struct veb_ops ops;
 	struct ix_rss rss;
+	uint64_t active;         /* functions that have said VF_RESET since the PF's reset: VFTE */
 	uint64_t tx_pending;     /* functions with TX work left over, one bit each */
+	uint64_t irq_pending;    /* functions that may have an interrupt that is throttled */
 	uint32_t mta[4096 / 32]; /* multicast hashes of all functions */
 	/* One packet at a time: the lock is held. Room for a tag in front. */
+	uint64_t desc[VEB_TX_PKT_MAX][2];
 	uint8_t hdr[VEB_HDR_MAX];
 	uint8_t frame[VEB_TAG_LEN + VEB_FRAME_MAX + 64] __attribute__((aligned(64)));
 	struct veb_vf vf[];
@@ -111,6 +113,19 @@ struct veb_frame {
 static inline unsigned veb_index(const struct veb *v, const struct veb_vf *f)
 {
 	return f - v->vf;
+}
+
+static inline bool veb_active(const struct veb *v, const struct veb_vf *f)
+{
+	return v->active >> veb_index(v, f) & 1;
+}
+
+/* Puts a function into a mask of functions, or takes it out. veb_busy() looks at masks without the lock. */
+static inline void veb_mark(const struct veb *v, uint64_t *mask, const struct veb_vf *f, bool in)
+{
+	uint64_t bit = 1ull << veb_index(v, f);
+
+	__atomic_store_n(mask, in ? *mask | bit : *mask & ~bit, __ATOMIC_RELAXED);
 }
 
 /* Owner's memory, while the function may access memory at all. */
@@ -165,7 +180,9 @@ uint32_t veb_forward(struct veb *v, struct veb_frame *fr, uint64_t now, unsigned
 /* rx.c: whether it was delivered. */
 bool veb_deliver(struct veb *v, struct veb_vf *f, const struct veb_frame *fr, uint64_t now);
 
-/* tx.c: goes on with all rings of a function, within one budget. */
-void veb_transmit(struct veb *v, struct veb_vf *f, uint64_t now);
+/* tx.c: goes on with a function's rings, within one budget: those of the mask, and all if some had work
+ * left over. */
+#define VEB_ALL_QUEUES ((1u << VEB_HW_QUEUES) - 1)
+void veb_transmit(struct veb *v, struct veb_vf *f, uint32_t queues, uint64_t now);
 
 #endif

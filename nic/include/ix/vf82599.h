@@ -111,6 +111,10 @@ void veb_flr(struct veb *v, unsigned vf);
 uint64_t veb_poll(struct veb *v, uint64_t now);
 uint64_t veb_next(struct veb *v, uint64_t now);
 
+/* Whether veb_next() may have an answer but UINT64_MAX. Without the lock: what this core's own calls have
+ * left over is seen. */
+bool veb_busy(const struct veb *v);
+
 /* A frame from the wire, 14..VEB_FRAME_MAX bytes without CRC. Returns how many functions got it. */
 unsigned veb_wire_input(struct veb *v, const void *frame, size_t len, uint64_t now);
 
