@@ -103,6 +103,7 @@ struct vf_state {
 	uint64_t up_since;
 	bool small_frame;    /* SET_LPE was refused: ask for a standard frame */
 	uint64_t counter[5]; /* as last read */
+	uint64_t counters_due;
 };
 
 struct ix_nic {

@@ -19,6 +19,7 @@
 #define LINK_US          500 /* ... spread over this time (ixgbevf_check_mac_link) */
 #define MIN_FRAME        1518
 #define EITR_INTERVAL_US 10
+#define COUNTERS_US      100000 /* octets, of 36 bits, wrap in 55 s at 10 Gbit/s */
 
 static uint32_t rd(const struct ix_nic *nic, uint32_t off)
 {
@@ -598,7 +599,11 @@ int vf_housekeep(struct ix_nic *nic, uint64_t now)
 	if (ret < 0)
 		return ret;
 	check_link(nic, now);
-	read_counters(nic);
+	/* Each read waits for the device, and is a VM exit where the device is software. */
+	if (now >= vf->counters_due) {
+		vf->counters_due = now + COUNTERS_US;
+		read_counters(nic);
+	}
 	return 0;
 }
 

@@ -138,7 +138,8 @@ struct ix_nic_queue_stats {
 	uint64_t rx_doorbells, tx_doorbells;
 };
 
-/* Counted by the device, widened to 64 bits by ix_nic_control(). Octets include the CRC. */
+/* Counted by the device, widened to 64 bits by ix_nic_control(), of a VF each
+ * tenth of a second at most; a reset loses what it has not seen. Octets include the CRC. */
 struct ix_nic_stats {
 	uint64_t rx_packets, rx_octets, rx_multicast;
 	uint64_t tx_packets, tx_octets;
