@@ -265,8 +265,8 @@ static uint32_t receive(struct core *c, uint64_t now)
 	}
 	if (n)
 		ixn_rx(c->net, buf, n, now);
-	/* It also brings up the events that had to wait. */
-	if (ixn_next_timer(c->net) <= now || ixn_backlogged(c->net))
+	/* Either also brings up the events that had to wait. */
+	if (ixn_next_timer(c->net) <= now || (!n && ixn_backlogged(c->net)))
 		ixn_timers(c->net, now);
 	c->n.cycles++;
 	c->n.cycles_empty += n == 0;
@@ -297,10 +297,10 @@ static void spent(struct core *c, uint64_t *way)
 	c->tsc_mark = now;
 }
 
-/* False: the application is to be returned to. */
-static bool sleep(struct core *c, uint64_t now, uint64_t deadline)
+/* `empty`: nothing was done since it was last called. False: the application is to be returned to. */
+static bool sleep(struct core *c, uint64_t now, uint64_t deadline, bool empty)
 {
-	uint64_t until = core_next(c);
+	uint64_t until = core_next(c), mark = c->tsc_mark;
 	bool go_on;
 
 	if (deadline < until)
@@ -308,6 +308,8 @@ static bool sleep(struct core *c, uint64_t now, uint64_t deadline)
 	if (until <= now)
 		return true;
 	spent(c, &c->n.tsc_kernel);
+	if (empty)
+		c->n.tsc_empty += c->tsc_mark - mark;
 	go_on = c->env.idle(c->env.ctx, c->sleep ? until : now);
 	spent(c, &c->n.tsc_idle);
 	return go_on;
@@ -317,6 +319,7 @@ static uint32_t cycle(struct core *c, uint64_t wait)
 {
 	uint64_t now = now_us(c);
 	uint64_t deadline = wait > UINT64_MAX - now ? UINT64_MAX : now + wait;
+	bool empty = false;
 
 	/* What a background cycle has left is older than anything else: up with it first, and
 	 * without ixn_flush(), which would end the handles that it is about. */
@@ -333,8 +336,9 @@ static uint32_t cycle(struct core *c, uint64_t wait)
 		core_stats_tick(c, now);
 		if (events || now >= deadline)
 			return events;
-		if (!packets && !sleep(c, now, deadline))
+		if (!packets && !sleep(c, now, deadline, empty))
 			return 0;
+		empty = !packets;
 		now = now_us(c);
 	}
 }
@@ -349,18 +353,22 @@ static int execute(struct core *c, uint64_t calls, uint64_t n)
 	uint64_t now = now_us(c);
 	uint64_t end = calls + n * sizeof(struct ix_call);
 	uint64_t run;
+	uint8_t *p = NULL;
 
 	if (n > IX_CALLS_MAX)
 		return -E_INVAL;
 	if (calls % sizeof(struct ix_call) || end < calls)
 		return -E_FAULT;
 	/* All of it must be there before any call is executed. */
-	for (uint64_t at = calls; at < end; at += run)
-		if (!c->env.user(c->env.ctx, at, end - at, true, &run))
-			return -E_FAULT;
 	for (uint64_t at = calls; at < end; at += run) {
-		uint8_t *p = c->env.user(c->env.ctx, at, end - at, true, &run);
-
+		p = c->env.user(c->env.ctx, at, end - at, true, &run);
+		if (!p)
+			return -E_FAULT;
+	}
+	for (uint64_t at = calls; at < end; at += run) {
+		/* As a rule it is in one piece, which was just looked up. */
+		if (n * sizeof(struct ix_call) > run)
+			p = c->env.user(c->env.ctx, at, end - at, true, &run);
 		if (!p)
 			return -E_FAULT; /* unmapped by another thread meanwhile */
 		for (uint8_t *stop = p + run; p < stop; p += sizeof(struct ix_call)) {

@@ -58,7 +58,8 @@ bool timers_pop(struct user_timers *t, uint64_t now, uint64_t *handle, uint64_t 
 /*
  * Counters of the core itself; the stack's follow them in the statistics area. rx_waiting: frames that
  * were still in the queue after a full batch, so that (rx_frames + rx_waiting) / (cycles - cycles_empty)
- * is the mean depth at which the queue was found.
+ * is the mean depth at which the queue was found. tsc_empty: the part of tsc_kernel that went into cycles
+ * which found nothing and followed one another.
  */
 #define CORE_STATS(X)    \
 	X(cycles)        \
@@ -76,6 +77,7 @@ bool timers_pop(struct user_timers *t, uint64_t now, uint64_t *handle, uint64_t 
 	X(background)    \
 	X(tsc_user)      \
 	X(tsc_kernel)    \
+	X(tsc_empty)     \
 	X(tsc_idle)
 
 struct core_counters {

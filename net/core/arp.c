@@ -428,7 +428,7 @@ uint64_t arp_next(const struct ixn *n)
 		if (n->wait[i].ip && n->wait[i].due < t)
 			t = n->wait[i].due;
 	}
-	for (uint32_t i = 0; i < MAX_ADDRS; i++) {
+	for (uint32_t i = 0; i < n->addr_end; i++) {
 		const struct ifaddr *a = &n->addr[i];
 		if ((a->state == ADDR_PROBE || a->state == ADDR_ANNOUNCE) && a->due < t)
 			t = a->due;

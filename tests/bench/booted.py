@@ -6,10 +6,10 @@ usage: booted.py [REQUESTS [LARGEST]]: requests of a loaded run; largest message
        booted.py --log REQUESTS FILE: reads the console of such a run, boots nothing
 
 Cycles are the emulated time-stamp counter's. Of Linux they are the time in which CPU 1 was not idle. Of the
-dataplane they are what its core did not sleep, less the polls that found nothing, at the cost that the
-pause between two runs shows: one client cannot keep it busy. What the hypervisor does for a core (the
+dataplane they are what its core did not sleep, less the polls that found nothing, one after the other,
+which it counts itself: one client cannot keep it busy. What the hypervisor does for a core (the
 software VF's doorbells and switch) happens on that core, so it is in the figures of both servers alike;
-hv_cycles says how much."""
+hv_cycles says how much. Of polls that found nothing that part is what the pause between two runs shows."""
 import json
 import os
 import re
@@ -101,7 +101,7 @@ def poll_cost(runs):
     pause = runs["echo echo"]["marks"][-4:] + runs["echo unloaded"]["marks"][:4]
     n = difference(pause, "stats", counters_of)
     hv = sum(difference(pause, "cores", hv_of(CORE["dataplane"])).values())
-    return n["core_tsc_kernel"] / n["core_cycles_empty"], hv / n["core_cycles_empty"]
+    return n["core_tsc_empty"] / n["core_cycles_empty"], hv / n["core_cycles_empty"]
 
 
 def main():
@@ -128,7 +128,7 @@ def main():
             run["hv_cycles"] = sum(difference(marks, "cores", hv_of(core)).values()) / count
         if marks and server != "linux":
             n = difference(marks, "stats", counters_of)
-            empty = n["core_cycles_empty"] * out["poll_cycles"]
+            empty = n["core_tsc_empty"]
             run["server_cycles"] = (n["core_tsc_user"] + n["core_tsc_kernel"] - empty) / count
             run["empty_cycles"] = empty
             run["hv_cycles"] -= n["core_cycles_empty"] * out["poll_hv_cycles"] / count
