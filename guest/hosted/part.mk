@@ -16,6 +16,7 @@ ALL += $(BUILD)/host/libixhost.a $(BUILD)/host/libixhost.so
 
 PAIR_SRC := tests/lib/pair.c $(EMBED_SRC) $(LIBIX_SRC)
 $(eval $(call unit_test,ixev,tests/unit/ixev.c $(PAIR_SRC)))
+$(BUILD)/test/unit/ixev: private CFLAGS_san += -Wl,--wrap=malloc
 $(eval $(call fuzz_target,core_calls,tests/fuzz/core_calls.c $(EMBED_SRC) $(LIBIX_SRC)))
 $(eval $(call unit_test,core_hostile,tests/unit/core_hostile.c tests/fuzz/core_calls.c $(EMBED_SRC) $(LIBIX_SRC)))
 $(eval $(call unit_test,sockets,tests/unit/sockets.c $(PAIR_SRC)))

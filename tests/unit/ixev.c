@@ -26,6 +26,15 @@ struct conn {
 	bool eof, echo, lazy, close_on_hup;
 };
 
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+static bool no_memory;
+
+void *__wrap_malloc(size_t size)
+{
+	return no_memory ? NULL : __real_malloc(size);
+}
+
 static struct conn *accepted;
 static int refuse;
 
@@ -482,6 +491,42 @@ static void unread_bytes_outlive_the_connection(void **state)
 	end(&b);
 }
 
+static void starved_turn(struct pair *p, int side)
+{
+	no_memory = side == A;
+	ixev_wait(p->base[side], 0);
+	no_memory = false;
+}
+
+/* When there is no memory to save them, the stream does not seem to have ended in order. */
+static void lost_bytes_are_an_error(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	char got[8];
+
+	(void)state;
+	dial(&b);
+	b.s->lazy = true;
+	pair_bind(b.p, A);
+	ixev_set_mask(&b.s->ctx, IXEV_IN | IXEV_ET);
+	pair_bind(b.p, B);
+	ixev_send(&b.c->ctx, "lastwords", 9);
+	ixev_shutdown(&b.c->ctx);
+	pair_run(b.p, 1000);
+	pair_bind(b.p, B);
+	ixev_abort(&b.c->ctx);
+	b.p->turn = starved_turn;
+	pair_run(b.p, 1000);
+	b.p->turn = NULL;
+	assert_true(b.s->events & IXEV_HUP);
+	pair_bind(b.p, A);
+	assert_int_equal(ixev_recv(&b.s->ctx, got, 8), -ENOMEM);
+	ixev_close(&b.s->ctx);
+	pair_run(b.p, 1000);
+	assert_int_equal(b.s->released, 1);
+	end(&b);
+}
+
 static void runs_out_of_memory_gently(void **state)
 {
 	struct ixev_config conf = {.memory_limit = 40000};
@@ -502,6 +547,67 @@ static void runs_out_of_memory_gently(void **state)
 	assert_true(b.c->events & IXEV_OUT);
 	pair_bind(b.p, B);
 	assert_true(ixev_send(&b.c->ctx, out, sizeof(out)) > 16000);
+	end(&b);
+}
+
+/* Sends a message, or waits for IXEV_OUT to try again: how often it had to. */
+static int send_by_edge(struct bed *b, struct conn *c, const char *out, size_t len)
+{
+	for (int tries = 0;; tries++) {
+		pair_bind(b->p, B);
+		c->events = 0;
+		if (ixev_send(&c->ctx, out, len) == (ssize_t)len)
+			return tries;
+		pair_run(b->p, 100);
+		assert_true(c->events & IXEV_OUT);
+	}
+}
+
+/* Who waits for edges hears of memory that has come back, also with nothing of its own under way. */
+static void waits_for_memory_by_edge(void **state)
+{
+	struct ixev_config conf = {.memory_limit = 20000};
+	struct bed b = make(NULL, &conf), other = {.p = b.p};
+	static char out[30000];
+	ssize_t n;
+
+	(void)state;
+	dial(&b);
+	other.s = accepted = calloc(1, sizeof(*other.s));
+	other.c = calloc(1, sizeof(*other.c));
+	dial(&other);
+	pair_bind(b.p, B);
+	ixev_set_mask(&b.c->ctx, IXEV_IN | IXEV_OUT | IXEV_ET);
+	ixev_set_mask(&other.c->ctx, IXEV_IN | IXEV_OUT | IXEV_ET);
+	pair_run(b.p, 1000);
+	assert_int_equal(send_by_edge(&b, b.c, out, 16000), 0);
+	assert_true(send_by_edge(&b, other.c, out, 1000) > 0);
+	/* A part was taken: the rest waits for what is under way. */
+	pair_run(b.p, 10000);
+	pair_bind(b.p, B);
+	n = ixev_send(&b.c->ctx, out, sizeof(out));
+	assert_true(n > 16000 && n < 20000);
+	assert_true(send_by_edge(&b, b.c, out, 1000) > 0);
+	end(&b);
+	free(other.s);
+	free(other.c);
+}
+
+/* Nothing that counts bytes can run over, however much is sent by reference. */
+static void bounds_what_is_pending(void **state)
+{
+	struct bed b = make(NULL, NULL);
+	struct ixev_buf big = {.data = "", .len = UINT32_MAX - 1000};
+
+	(void)state;
+	dial(&b);
+	b.s->lazy = true;
+	pair_bind(b.p, B);
+	ixev_set_limit(&b.c->ctx, UINT32_MAX);
+	assert_int_equal(ixev_send_zc(&b.c->ctx, &big), 0);
+	assert_int_equal(ixev_send(&b.c->ctx, "x", 1), -EMSGSIZE);
+	ixev_abort(&b.c->ctx);
+	pair_run(b.p, 1000);
 	end(&b);
 }
 
@@ -839,7 +945,10 @@ int main(void)
 	    cmocka_unit_test(aborts),
 	    cmocka_unit_test(closes_while_dialing),
 	    cmocka_unit_test(unread_bytes_outlive_the_connection),
+	    cmocka_unit_test(lost_bytes_are_an_error),
 	    cmocka_unit_test(runs_out_of_memory_gently),
+	    cmocka_unit_test(waits_for_memory_by_edge),
+	    cmocka_unit_test(bounds_what_is_pending),
 	    cmocka_unit_test(peeks_at_requests),
 	    cmocka_unit_test(peeks_when_the_peer_is_gone),
 	    cmocka_unit_test(sends_by_reference_without_a_buffer),

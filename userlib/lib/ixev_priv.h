@@ -33,7 +33,7 @@ enum {
 	ST_SHUT_SENT = 1u << 7,  /* ... and told to the kernel */
 	ST_CLOSE_SENT = 1u << 8, /* close or abort told to the kernel */
 	ST_BLOCKED = 1u << 9,    /* the window is full: wait for a sent event */
-	ST_FULL = 1u << 10,      /* the pending limit was reached: IXEV_OUT is owed */
+	ST_FULL = 1u << 10,      /* limit reached, or no memory: IXEV_OUT is owed */
 	ST_READY = 1u << 11,     /* on the ready list */
 	ST_DIRTY = 1u << 12,     /* on the dirty list */
 	ST_DIALING = 1u << 13,   /* `dialed` is owed */
@@ -59,6 +59,7 @@ enum {
 #define IOV_ARENA             8192 /* pieces handed to the kernel in one round */
 #define SEG_SLAB              1024
 #define PENDING_LIMIT_DEFAULT (256u << 10)
+#define PENDING_MAX           (UINT32_MAX / 2) /* where a copy would go beyond it: -EMSGSIZE */
 
 struct slab {
 	struct slab *next;

@@ -154,8 +154,12 @@ static void drop_pieces(struct ixev_ctx *x)
 
 void recv_save(struct ixev_ctx *x)
 {
-	if (x->rx_bytes && !put_together(x, x->rx_bytes))
+	if (x->rx_bytes && !put_together(x, x->rx_bytes)) {
 		drop_pieces(x);
+		x->state &=
+		    (uint16_t)~ST_EOF; /* not the whole stream, and not to be taken for it */
+		x->error = -ENOMEM;
+	}
 }
 
 void recv_drop(struct ixev_ctx *x)

@@ -33,6 +33,22 @@ static void make_ready(struct ixev_ctx *x)
 	x->base->ready_tail = &x->next_ready;
 }
 
+static void happened(struct ixev_ctx *x, unsigned int ev)
+{
+	x->edges |= (uint8_t)ev;
+	if (ev & (x->mask | IXEV_HUP))
+		make_ready(x);
+}
+
+/* At half the limit an application that has filled it up hears of it. */
+static void room(struct ixev_ctx *x)
+{
+	if ((x->state & ST_FULL) && x->tx_pending <= x->tx_limit / 2) {
+		x->state &= (uint16_t)~ST_FULL;
+		happened(x, IXEV_OUT);
+	}
+}
+
 static void enroll(struct ixev *b, struct ixev_ctx *x)
 {
 	x->prev = b->all.prev;
@@ -202,7 +218,7 @@ ssize_t ixev_send(struct ixev_ctx *x, const void *data, size_t len)
 
 	if (err < 0)
 		return err;
-	if (len > UINT32_MAX / 2 - x->tx_pending)
+	if (x->tx_pending > PENDING_MAX || len > PENDING_MAX - x->tx_pending)
 		return -EMSGSIZE;
 	while (done < len) {
 		struct ixev_buf *buf = x->tx_tail;
@@ -223,11 +239,13 @@ ssize_t ixev_send(struct ixev_ctx *x, const void *data, size_t len)
 		x->tx_pending += (uint32_t)n;
 	}
 	note_full(x);
-	if (!done && len) {
-		x->state |= ST_FULL;
-		return -EAGAIN;
-	}
-	return (ssize_t)done;
+	if (done == len)
+		return (ssize_t)done;
+	/* Memory ran out. What is acknowledged brings some; with nothing under way, try again. */
+	x->state |= ST_FULL;
+	if (!x->tx_head)
+		room(x);
+	return done ? (ssize_t)done : -EAGAIN;
 }
 
 int ixev_send_zc(struct ixev_ctx *x, struct ixev_buf *buf)
@@ -241,7 +259,7 @@ int ixev_send_zc(struct ixev_ctx *x, struct ixev_buf *buf)
 		return 0;
 	}
 	if (buf->len > UINT32_MAX - x->tx_pending)
-		return -EAGAIN;
+		return -EMSGSIZE;
 	queue(x, buf, 0);
 	x->tx_pending += buf->len;
 	note_full(x);
@@ -404,22 +422,6 @@ void tcp_flush(struct ixev *b)
 
 /* ---- what the kernel answers ---- */
 
-static void happened(struct ixev_ctx *x, unsigned int ev)
-{
-	x->edges |= (uint8_t)ev;
-	if (ev & (x->mask | IXEV_HUP))
-		make_ready(x);
-}
-
-/* At half the limit an application that has filled it up hears of it. */
-static void room(struct ixev_ctx *x)
-{
-	if ((x->state & ST_FULL) && x->tx_pending <= x->tx_limit / 2) {
-		x->state &= (uint16_t)~ST_FULL;
-		happened(x, IXEV_OUT);
-	}
-}
-
 static void died(struct ixev_ctx *x, int error)
 {
 	if (!x->error)
@@ -544,6 +546,7 @@ static void acknowledged(struct ixev *b, struct ixev_ctx *x, const struct ix_eve
 			x->tx_tail = NULL;
 		buf_done(b, buf);
 	}
+	room(x);
 	if (e->window) {
 		x->state &= (uint16_t)~ST_BLOCKED;
 		if (x->tx_pending)
@@ -592,11 +595,13 @@ void tcp_knock(struct ixev *b, const struct ix_event *e)
 	struct ix_call now = {0};
 	struct ix_call *call;
 	struct ixev_ctx *x;
+	uint32_t keepalive;
 
 	while (l && (uintptr_t)l != e->cookie)
 		l = l->next;
 	if (!l) /* a callback has closed it */
 		return;
+	keepalive = l->keepalive; /* the hook may end the listener */
 	x = l->accept(l, &e->tuple);
 	call = ix_next(&b->t);
 	if (!x) {
@@ -613,8 +618,8 @@ void tcp_knock(struct ixev *b, const struct ix_event *e)
 		ix_call_now(&now, 1);
 		tcp_result(b, &now);
 	}
-	if (l->keepalive)
-		ixev_set_option(x, IX_OPT_KEEPALIVE, l->keepalive);
+	if (keepalive)
+		ixev_set_option(x, IX_OPT_KEEPALIVE, keepalive);
 	ixev_set_mask(x, x->mask);
 }
 

@@ -203,7 +203,8 @@ void ixev_skip(struct ixev_ctx *ctx, size_t bytes);
 /*
  * Sends a copy of `len` bytes. As long as less than the pending limit waits to be sent, all of them are
  * taken, even if they go beyond it; else none, -EAGAIN: wait for IXEV_OUT. A smaller count: memory ran out
- * on the way. -EPIPE after shutdown or close, or the connection's error.
+ * on the way; IXEV_OUT follows here too. -EPIPE after shutdown or close, -EMSGSIZE beyond 2 GiB pending, or
+ * the connection's error.
  */
 ssize_t ixev_send(struct ixev_ctx *ctx, const void *data, size_t len);
 
