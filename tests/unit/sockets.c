@@ -18,6 +18,7 @@
 #include <ix/socket.h>
 
 #include "tests/lib/pair.h"
+#include "userlib/lib/socket_priv.h"
 
 #define A 0
 #define B 1
@@ -331,6 +332,116 @@ static void level_edge_oneshot(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
+/* The peer's end is told to who asks for nothing else, by edges too; and once to a oneshot. */
+static void ends_by_edge_and_once(void **state)
+{
+	struct epoll_event ev = {.events = EPOLLRDHUP | EPOLLET};
+	struct linger l = {.l_onoff = 1};
+	int s, c;
+
+	(void)state;
+	connected(&s, &c);
+	use(A);
+	ev.data.fd = s;
+	ixs_epoll_ctl(ep[A], EPOLL_CTL_MOD, s, &ev);
+	use(B);
+	ixs_shutdown(c, SHUT_WR);
+	pair_run(p, 1000);
+	assert_int_equal(seen[A][s], EPOLLRDHUP);
+	assert_int_equal(told[A][s], 1);
+	use(A);
+	ev.events = EPOLLIN | EPOLLONESHOT;
+	ixs_epoll_ctl(ep[A], EPOLL_CTL_MOD, s, &ev);
+	told[A][s] = 0;
+	pair_run(p, 1000);
+	assert_int_equal(told[A][s], 1);
+	use(B);
+	ixs_setsockopt(c, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	ixs_close(c);
+	pair_run(p, 1000);
+	assert_int_equal(told[A][s],
+			 1); /* nothing, not even that it hung up, until it is armed again */
+	use(A);
+	ixs_epoll_ctl(ep[A], EPOLL_CTL_MOD, s, &ev);
+	pair_run(p, 1000);
+	assert_int_equal(told[A][s], 2);
+	assert_true(seen[A][s] & EPOLLHUP);
+}
+
+/* What is set for a listener holds for what it accepts, as on Linux; and SO_SNDBUF before a connect. */
+static void options_come_from_the_listener(void **state)
+{
+	static const struct {
+		int level, name, value;
+	} opts[] = {
+	    {SOL_SOCKET, SO_KEEPALIVE, 1},    {SOL_SOCKET, SO_RCVBUF, 200000},
+	    {SOL_SOCKET, SO_SNDBUF, 50000},   {IPPROTO_TCP, TCP_NODELAY, 0},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, 100}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 5000},
+	};
+	struct sockaddr_in a = at(PAIR_IP_A, 80);
+	struct ix_tcp_info info;
+	struct linger l = {.l_onoff = 1};
+	socklen_t len = sizeof(int);
+	char cc[16], out[60000] = "";
+	int ls, s, c, v;
+
+	(void)state;
+	ls = server(80, 10);
+	for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++)
+		assert_int_equal(
+		    ixs_setsockopt(ls, opts[i].level, opts[i].name, &opts[i].value, sizeof(int)),
+		    0);
+	assert_int_equal(ixs_setsockopt(ls, IPPROTO_TCP, TCP_CONGESTION, "dctcp", 5), 0);
+	assert_int_equal(ixs_setsockopt(ls, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), 0);
+	use(B);
+	c = ixs_socket(AF_INET, SOCK_STREAM, 0);
+	v = 50000;
+	assert_int_equal(ixs_setsockopt(c, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v)), 0);
+	assert_int_equal(ixs_connect(c, SA(a)), -1);
+	pair_run(p, 10000);
+	use(B);
+	assert_int_equal(ixs_getsockopt(c, SOL_SOCKET, SO_SNDBUF, &v, &len), 0);
+	assert_int_equal(v, 50000);
+	assert_int_equal(ixs_write(c, out, sizeof(out)), 50000);
+	len = sizeof(cc);
+	assert_int_equal(ixs_getsockopt(c, IPPROTO_TCP, TCP_CONGESTION, cc, &len), 0);
+	assert_string_equal(cc, "cubic"); /* the dataplane's own */
+	use(A);
+	s = ixs_accept4(ls, NULL, NULL, 0);
+	for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++) {
+		len = sizeof(v);
+		assert_int_equal(ixs_getsockopt(s, opts[i].level, opts[i].name, &v, &len), 0);
+		assert_int_equal(v, opts[i].value);
+	}
+	len = sizeof(l);
+	assert_int_equal(ixs_getsockopt(s, SOL_SOCKET, SO_LINGER, &l, &len), 0);
+	assert_int_equal(l.l_onoff, 1);
+	pair_run(p, 10000);
+	use(A);
+	len = sizeof(cc);
+	assert_int_equal(ixs_getsockopt(s, IPPROTO_TCP, TCP_CONGESTION, cc, &len), 0);
+	assert_string_equal(cc, "dctcp");
+	assert_true(ix_tcp_info(table[A]->table[s]->ctx.handle, &info) > 0);
+	assert_int_equal(info.congestion, IX_CC_DCTCP); /* not only remembered */
+	len = sizeof(l);
+	assert_int_equal(ixs_setsockopt(s, IPPROTO_TCP, TCP_CONGESTION, NULL, 4), -1);
+	assert_int_equal(errno, EINVAL);
+}
+
+/* A connection that was closed and still sends ends with the thread's sockets. */
+static void exits_while_closing(void **state)
+{
+	static char out[200000];
+	int s, c;
+
+	(void)state;
+	connected(&s, &c);
+	use(B);
+	assert_int_equal(ixs_write(c, out, sizeof(out)), sizeof(out));
+	assert_int_equal(ixs_close(c), 0);
+	pair_run(p, 1000);
+}
+
 static void refused(void **state)
 {
 	socklen_t len = sizeof(int);
@@ -412,6 +523,7 @@ static void datagrams(void **state)
 	struct sockaddr_in a = at("0.0.0.0", 53), from;
 	socklen_t len = sizeof(from);
 	char buf[64];
+	struct iovec in[2] = {{buf, 2}, {buf + 2, 62}};
 	int s, c;
 
 	(void)state;
@@ -439,6 +551,15 @@ static void datagrams(void **state)
 	assert_int_equal(ixs_read(c, buf, 3), 3); /* the rest of a datagram is gone */
 	assert_memory_equal(buf, "ans", 3);
 	assert_int_equal(ixs_read(c, buf, 3), -1);
+	use(A);
+	assert_int_equal(ixs_sendto(s, "one", 3, 0, SA(from)), 3);
+	assert_int_equal(ixs_sendto(s, "two", 3, 0, SA(from)), 3);
+	pair_run(p, 10000);
+	use(B);
+	assert_int_equal(ixs_readv(c, in, 2), 3); /* pieces of one datagram */
+	assert_memory_equal(buf, "one", 3);
+	assert_int_equal(ixs_readv(c, in, -1), -1);
+	assert_int_equal(errno, EINVAL);
 	ixs_close(c);
 	pair_run(p, 1000);
 }
@@ -478,6 +599,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(data_and_half_close, setup, teardown),
 	    cmocka_unit_test_setup_teardown(options_and_messages, setup, teardown),
 	    cmocka_unit_test_setup_teardown(level_edge_oneshot, setup, teardown),
+	    cmocka_unit_test_setup_teardown(ends_by_edge_and_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(options_come_from_the_listener, setup, teardown),
+	    cmocka_unit_test_setup_teardown(exits_while_closing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(fills_up_and_drains, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reset_by_linger, setup, teardown),

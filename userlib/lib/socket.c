@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userlib/lib/ixev_priv.h"
 #include "userlib/lib/socket_priv.h"
 
 #define DGRAM_LIMIT (1u << 20) /* bytes that wait on a datagram socket */
@@ -80,8 +81,7 @@ struct sock *sock_new(struct sockets *t, int type)
 	s->number = -1;
 	s->kind = SOCK_NEW;
 	s->type = type;
-	s->nodelay = true;
-	s->cc = -1;
+	s->opt = (struct sock_options){.nodelay = true, .cc = -1};
 	return s;
 }
 
@@ -167,7 +167,7 @@ static void conn_event(struct ixev_ctx *ctx, unsigned int events)
 	uint32_t what = 0;
 
 	if (events & IXEV_IN)
-		what |= EPOLLIN;
+		what |= EPOLLIN | (ixev_eof(ctx) ? EPOLLRDHUP : 0);
 	if (events & IXEV_OUT)
 		what |= EPOLLOUT;
 	if (events & IXEV_HUP) {
@@ -207,6 +207,8 @@ static void conn_init(struct sock *s)
 {
 	s->kind = SOCK_CONN;
 	ixev_init(s->owner->base, &s->ctx, &conn_ops);
+	if (s->opt.sndbuf)
+		ixev_set_limit(&s->ctx, s->opt.sndbuf);
 	ixev_set_mask(&s->ctx, IXEV_IN | IXEV_OUT | IXEV_ET);
 }
 
@@ -217,6 +219,7 @@ static struct ixev_ctx *listener_accept(struct ixev_listener *l, const struct ix
 
 	if (!s)
 		return NULL;
+	s->opt = ls->opt;
 	conn_init(s);
 	s->connected = true;
 	s->local_ip = tuple->local;
@@ -354,6 +357,7 @@ int ixs_accept4(int number, struct sockaddr *addr, socklen_t *len, int flags)
 		return -1;
 	ls->accept_head = s->accept_next;
 	ls->accept_count--;
+	sock_apply_options(s);
 	addr_out(&s->remote_ip, s->remote_port, addr, len);
 	return s->number;
 }
@@ -430,11 +434,33 @@ static ssize_t result(ssize_t n)
 	return -1;
 }
 
+/* Takes the oldest datagram; what the pieces have no room for is gone. */
+static ssize_t take_datagram(struct sock *s, const struct iovec *iov, int n, struct sockaddr *addr,
+			     socklen_t *alen)
+{
+	struct dgram *d = s->dgram_head;
+	size_t at = 0;
+
+	if (!d)
+		return fail(EAGAIN);
+	for (int i = 0; i < n && at < d->len; i++) {
+		size_t part = iov[i].iov_len < d->len - at ? iov[i].iov_len : d->len - at;
+
+		memcpy(iov[i].iov_base, d->data + at, part);
+		at += part;
+	}
+	addr_out(&d->from, d->port, addr, alen);
+	s->dgram_head = d->next;
+	s->dgram_bytes -= d->len;
+	free(d);
+	return (ssize_t)at;
+}
+
 ssize_t ixs_recvfrom(int number, void *buf, size_t len, int flags, struct sockaddr *addr,
 		     socklen_t *alen)
 {
+	struct iovec all = {buf, len};
 	struct sock *s = data_sock(number);
-	struct dgram *d;
 
 	if (!s)
 		return -1;
@@ -442,16 +468,7 @@ ssize_t ixs_recvfrom(int number, void *buf, size_t len, int flags, struct sockad
 		return fail(EOPNOTSUPP);
 	if (s->kind == SOCK_CONN)
 		return result(ixev_recv(&s->ctx, buf, len));
-	d = s->dgram_head;
-	if (!d)
-		return fail(EAGAIN);
-	len = len < d->len ? len : d->len;
-	memcpy(buf, d->data, len);
-	addr_out(&d->from, d->port, addr, alen);
-	s->dgram_head = d->next;
-	s->dgram_bytes -= d->len;
-	free(d);
-	return (ssize_t)len;
+	return take_datagram(s, &all, 1, addr, alen);
 }
 
 ssize_t ixs_sendto(int number, const void *buf, size_t len, int flags, const struct sockaddr *addr,
@@ -488,8 +505,15 @@ ssize_t ixs_write(int number, const void *buf, size_t len)
 
 ssize_t ixs_readv(int number, const struct iovec *iov, int n)
 {
+	struct sock *s = data_sock(number);
 	ssize_t sum = 0;
 
+	if (!s)
+		return -1;
+	if (n < 0)
+		return fail(EINVAL);
+	if (s->kind == SOCK_UDP)
+		return take_datagram(s, iov, n, NULL, NULL);
 	for (int i = 0; i < n; i++) {
 		ssize_t got = ixs_read(number, iov[i].iov_base, iov[i].iov_len);
 
@@ -575,7 +599,7 @@ int ixs_shutdown(int number, int how)
 
 static void close_conn(struct sock *s)
 {
-	if (s->linger0)
+	if (s->opt.linger0)
 		ixev_abort(&s->ctx);
 	else
 		ixev_close(&s->ctx);
@@ -624,19 +648,33 @@ int ixs_close(int number)
 void ixs_exit(void)
 {
 	struct sockets *t = mine;
+	struct sock *closing = NULL;
 
 	if (!t)
 		return;
 	for (int i = 0; i < t->size; i++) {
 		if (t->table[i]) {
-			t->table[i]->linger0 = true;
+			t->table[i]->opt.linger0 = true;
 			ixs_close(i);
 		}
 	}
 	/* Two rounds: the calls, and the releases that follow their results. */
 	ixev_wait(t->base, 0);
 	ixev_wait(t->base, 0);
+	/* Those that were closed before and still send: reset below, where nobody is told. */
+	for (struct ixev_ctx *x = t->base->all.next; x != &t->base->all; x = x->next) {
+		if (x->ops == &conn_ops) {
+			((struct sock *)x)->accept_next = closing;
+			closing = (struct sock *)x;
+		}
+	}
 	ixev_shut(t->base);
+	while (closing) {
+		struct sock *s = closing;
+
+		closing = s->accept_next;
+		sock_free(s);
+	}
 	free(t->table);
 	free(t);
 	mine = NULL;

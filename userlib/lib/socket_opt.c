@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "userlib/lib/ixev_priv.h"
 #include "userlib/lib/socket_priv.h"
 
 #define KEEPIDLE_DEFAULT 7200 /* seconds, as Linux has it */
@@ -34,23 +35,23 @@ static void tell(struct sock *s, uint32_t option, uint64_t value)
 static void tell_keepalive(struct sock *s)
 {
 	tell(s, IX_OPT_KEEPALIVE,
-	     s->keepalive ? (s->keepidle ? s->keepidle : KEEPIDLE_DEFAULT) : 0);
+	     s->opt.keepalive ? (s->opt.keepidle ? s->opt.keepidle : KEEPIDLE_DEFAULT) : 0);
 }
 
 void sock_apply_options(struct sock *s)
 {
-	if (!s->nodelay)
+	if (!s->opt.nodelay)
 		tell(s, IX_OPT_NODELAY, 0);
-	if (s->cork)
+	if (s->opt.cork)
 		tell(s, IX_OPT_CORK, 1);
-	if (s->keepalive)
+	if (s->opt.keepalive)
 		tell_keepalive(s);
-	if (s->user_timeout)
-		tell(s, IX_OPT_USER_TIMEOUT, s->user_timeout);
-	if (s->rcvbuf)
-		tell(s, IX_OPT_RCVWND, s->rcvbuf);
-	if (s->cc >= 0)
-		tell(s, IX_OPT_CONGESTION, (uint64_t)s->cc);
+	if (s->opt.user_timeout)
+		tell(s, IX_OPT_USER_TIMEOUT, s->opt.user_timeout);
+	if (s->opt.rcvbuf)
+		tell(s, IX_OPT_RCVWND, s->opt.rcvbuf);
+	if (s->opt.cc >= 0)
+		tell(s, IX_OPT_CONGESTION, (uint64_t)s->opt.cc);
 }
 
 static int int_in(const void *value, socklen_t len, int *v)
@@ -68,16 +69,18 @@ static int set_linger(struct sock *s, const void *value, socklen_t len)
 	if (!value || len < (socklen_t)sizeof(l))
 		return fail(EINVAL);
 	memcpy(&l, value, sizeof(l));
-	s->linger0 = l.l_onoff && !l.l_linger;
+	s->opt.linger0 = l.l_onoff && !l.l_linger;
 	return 0;
 }
 
 static int set_cc(struct sock *s, const char *name, socklen_t len)
 {
+	if (!name)
+		return fail(EINVAL);
 	for (int i = 0; i < NCC; i++) {
 		if (len >= strlen(cc_names[i]) && !memcmp(name, cc_names[i], strlen(cc_names[i])) &&
 		    (len == strlen(cc_names[i]) || !name[strlen(cc_names[i])])) {
-			s->cc = i;
+			s->opt.cc = i;
 			tell(s, IX_OPT_CONGESTION, (uint64_t)i);
 			return 0;
 		}
@@ -90,21 +93,22 @@ static int set_socket(struct sock *s, int name, int v)
 	switch (name) {
 	case SO_REUSEADDR:
 	case SO_REUSEPORT:
-		s->reuse = v != 0;
+		s->opt.reuse = v != 0;
 		return 0;
 	case SO_KEEPALIVE:
-		s->keepalive = v != 0;
+		s->opt.keepalive = v != 0;
 		tell_keepalive(s);
 		return 0;
 	case SO_RCVBUF:
 		if (v <= 0)
 			return fail(EINVAL);
-		s->rcvbuf = (uint32_t)v;
-		tell(s, IX_OPT_RCVWND, s->rcvbuf);
+		s->opt.rcvbuf = (uint32_t)v;
+		tell(s, IX_OPT_RCVWND, s->opt.rcvbuf);
 		return 0;
 	case SO_SNDBUF:
 		if (v <= 0)
 			return fail(EINVAL);
+		s->opt.sndbuf = (uint32_t)v;
 		if (s->kind == SOCK_CONN)
 			ixev_set_limit(&s->ctx, (uint32_t)v);
 		return 0;
@@ -117,24 +121,24 @@ static int set_tcp(struct sock *s, int name, int v)
 {
 	switch (name) {
 	case TCP_NODELAY:
-		s->nodelay = v != 0;
-		tell(s, IX_OPT_NODELAY, s->nodelay);
+		s->opt.nodelay = v != 0;
+		tell(s, IX_OPT_NODELAY, s->opt.nodelay);
 		return 0;
 	case TCP_CORK:
-		s->cork = v != 0;
-		tell(s, IX_OPT_CORK, s->cork);
+		s->opt.cork = v != 0;
+		tell(s, IX_OPT_CORK, s->opt.cork);
 		return 0;
 	case TCP_KEEPIDLE:
 		if (v <= 0 || v > KEEPIDLE_MAX)
 			return fail(EINVAL);
-		s->keepidle = (uint32_t)v;
+		s->opt.keepidle = (uint32_t)v;
 		tell_keepalive(s);
 		return 0;
 	case TCP_USER_TIMEOUT:
 		if (v < 0)
 			return fail(EINVAL);
-		s->user_timeout = (uint32_t)v;
-		tell(s, IX_OPT_USER_TIMEOUT, s->user_timeout);
+		s->opt.user_timeout = (uint32_t)v;
+		tell(s, IX_OPT_USER_TIMEOUT, s->opt.user_timeout);
 		return 0;
 	default:
 		return fail(ENOPROTOOPT);
@@ -199,6 +203,18 @@ static int get_info(struct sock *s, void *value, socklen_t *len)
 	return put(value, len, &out, sizeof(out));
 }
 
+static int get_cc(struct sock *s, void *value, socklen_t *len)
+{
+	struct ix_tcp_info info;
+	uint32_t cc = s->opt.cc >= 0 ? (uint32_t)s->opt.cc : IX_CC_CUBIC;
+
+	/* Not set: what the dataplane is configured for, which a connection knows. */
+	if (s->opt.cc < 0 && s->kind == SOCK_CONN && ix_tcp_info(s->ctx.handle, &info) > 0 &&
+	    info.congestion < NCC)
+		cc = info.congestion;
+	return put(value, len, cc_names[cc], strlen(cc_names[cc]) + 1);
+}
+
 int ixs_getsockopt(int number, int level, int name, void *value, socklen_t *len)
 {
 	struct sock *s = sock_get(number);
@@ -210,12 +226,10 @@ int ixs_getsockopt(int number, int level, int name, void *value, socklen_t *len)
 	if (level == IPPROTO_TCP && name == TCP_INFO)
 		return get_info(s, value, len);
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
-		const char *cc = cc_names[s->cc >= 0 ? s->cc : IX_CC_CUBIC];
-
-		return put(value, len, cc, strlen(cc) + 1);
+		return get_cc(s, value, len);
 	}
 	if (level == SOL_SOCKET && name == SO_LINGER) {
-		l = (struct linger){.l_onoff = s->linger0};
+		l = (struct linger){.l_onoff = s->opt.linger0};
 		return put(value, len, &l, sizeof(l));
 	}
 	if (level == SOL_SOCKET && name == SO_ERROR) {
@@ -224,21 +238,21 @@ int ixs_getsockopt(int number, int level, int name, void *value, socklen_t *len)
 	} else if (level == SOL_SOCKET && name == SO_TYPE) {
 		v = s->type;
 	} else if (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT)) {
-		v = s->reuse;
+		v = s->opt.reuse;
 	} else if (level == SOL_SOCKET && name == SO_KEEPALIVE) {
-		v = s->keepalive;
+		v = s->opt.keepalive;
 	} else if (level == SOL_SOCKET && name == SO_RCVBUF) {
-		v = (int)s->rcvbuf;
+		v = (int)s->opt.rcvbuf;
 	} else if (level == SOL_SOCKET && name == SO_SNDBUF) {
-		v = s->kind == SOCK_CONN ? (int)s->ctx.tx_limit : 0;
+		v = (int)(s->opt.sndbuf ? s->opt.sndbuf : s->owner->base->pending_limit);
 	} else if (level == IPPROTO_TCP && name == TCP_NODELAY) {
-		v = s->nodelay;
+		v = s->opt.nodelay;
 	} else if (level == IPPROTO_TCP && name == TCP_CORK) {
-		v = s->cork;
+		v = s->opt.cork;
 	} else if (level == IPPROTO_TCP && name == TCP_KEEPIDLE) {
-		v = (int)(s->keepidle ? s->keepidle : KEEPIDLE_DEFAULT);
+		v = (int)(s->opt.keepidle ? s->opt.keepidle : KEEPIDLE_DEFAULT);
 	} else if (level == IPPROTO_TCP && name == TCP_USER_TIMEOUT) {
-		v = (int)s->user_timeout;
+		v = (int)s->opt.user_timeout;
 	} else {
 		return fail(ENOPROTOOPT);
 	}

@@ -47,7 +47,7 @@ static void list_del(struct sock *set, struct sock *s)
 void sock_notify(struct sock *s, uint32_t what)
 {
 	s->edges |= what;
-	if (s->set && (what & (s->interest.events | EPOLLHUP | EPOLLERR)))
+	if (s->set && !s->disarmed && (what & (s->interest.events | EPOLLHUP | EPOLLERR)))
 		list_add(s->set, s);
 }
 
@@ -133,6 +133,7 @@ int ixs_epoll_ctl(int ep, int op, int number, struct epoll_event *event)
 		return 0;
 	}
 	s->interest = *event;
+	s->disarmed = false;
 	s->edges = levels(s);
 	if (s->edges & (event->events | EPOLLHUP | EPOLLERR))
 		list_add(set, s);
@@ -160,7 +161,7 @@ static int collect(struct sock *set, struct epoll_event *events, int max)
 			events[n] = s->interest;
 			events[n++].events = ev;
 			if (want & EPOLLONESHOT)
-				s->interest.events = 0;
+				s->disarmed = true;
 			else if (!(want & EPOLLET))
 				list_add(set, s);
 		}

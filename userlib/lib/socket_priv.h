@@ -27,6 +27,13 @@ struct dgram {
 	char data[];
 };
 
+/* A listener's are those of the connections that it accepts, as on Linux. */
+struct sock_options {
+	bool nodelay, cork, keepalive, linger0, reuse;
+	uint32_t keepidle, user_timeout, rcvbuf, sndbuf; /* 0: the default */
+	int cc;                                          /* IX_CC_; -1: the dataplane's */
+};
+
 struct sock {
 	union {
 		struct ixev_ctx ctx;
@@ -39,9 +46,8 @@ struct sock {
 	int type; /* SOCK_STREAM, SOCK_DGRAM */
 	struct ix_ip local_ip, remote_ip;
 	uint16_t local_port, remote_port;
-	bool connected, connecting, nodelay, cork, keepalive, linger0, bound, reuse;
-	uint32_t keepidle, user_timeout, rcvbuf;
-	int cc;
+	bool connected, connecting, bound;
+	struct sock_options opt;
 	int error; /* SO_ERROR, positive */
 
 	/* listeners: established connections, oldest first */
@@ -55,8 +61,8 @@ struct sock {
 	/* epoll: of a member */
 	struct sock *set, *ready_prev, *ready_next;
 	struct epoll_event interest;
-	uint32_t edges; /* EPOLL* that happened since they were last told */
-	bool on_ready;
+	uint32_t edges;          /* EPOLL* that happened since they were last told */
+	bool on_ready, disarmed; /* disarmed: a oneshot that was told */
 	/* of a set */
 	struct sock *ready_head, *ready_tail;
 	uint32_t members;
