@@ -663,10 +663,17 @@ int ixn_close(struct ixn *n, ixn_conn h)
 
 int ixn_abort(struct ixn *n, ixn_conn h)
 {
-	struct tcb *t = conn_live(n, h);
+	struct tcb *t = conn_get(n, h);
 
-	if (!t)
+	if (!t || !(t->flags & F_APP))
 		return -IXN_EBADF;
+	if (t->flags & F_DEAD) { /* its end is not told any more, if it was not yet */
+		if (tcb_cold(n, t)->ev)
+			n->reap[n->nreap++] = tcb_id(n, t);
+		tcb_cold(n, t)->ev = 0;
+		t->flags &= ~F_APP;
+		return -IXN_EBADF;
+	}
 	if (t->state != IXN_TIME_WAIT)
 		tcp_send_rst(n, t);
 	conn_end(n, t, 0, false);

@@ -445,6 +445,26 @@ static void aborts(void **state)
 	end(&b);
 }
 
+/* Closed, but the peer does not end its side: who has waited enough can still reset it. */
+static void aborts_after_a_close(void **state)
+{
+	struct bed b = make(NULL, NULL);
+
+	(void)state;
+	dial(&b);
+	pair_bind(b.p, B);
+	ixev_close(&b.c->ctx);
+	pair_run(b.p, 10000);
+	assert_int_equal(b.c->released, 0);
+	pair_bind(b.p, B);
+	ixev_abort(&b.c->ctx);
+	pair_run(b.p, 10000);
+	assert_int_equal(b.c->released, 1);
+	assert_int_equal(ixhost_counter(b.p->host[B], "=conns"), 0);
+	assert_true(b.s->events & IXEV_HUP);
+	end(&b);
+}
+
 static void closes_while_dialing(void **state)
 {
 	struct bed b = make(NULL, NULL);
@@ -910,6 +930,82 @@ static void datagrams(void **state)
 	pair_free(p);
 }
 
+/* Many connections on each side, from malloc(). */
+#define MANY 300
+
+static struct ixev_ctx *many[MANY]; /* the server's */
+static int nmany, many_left;
+static void (*many_end)(struct ixev_ctx *ctx);
+
+static void many_event(struct ixev_ctx *x, unsigned int events)
+{
+	(void)x;
+	if (!(events & IXEV_HUP))
+		return;
+	/* The first that dies takes all others along, whether they are dead already or not. */
+	while (nmany)
+		many_end(many[--nmany]);
+}
+
+static void many_release(struct ixev_ctx *x)
+{
+	many_left--;
+	free(x);
+}
+
+static struct ixev_ctx *many_new(struct ixev *base)
+{
+	static const struct ixev_ops many_ops = {.event = many_event, .release = many_release};
+	struct ixev_ctx *x = malloc(sizeof(*x));
+
+	ixev_init(base, x, &many_ops);
+	many_left++;
+	return x;
+}
+
+static struct ixev_ctx *many_accept(struct ixev_listener *l, const struct ix_tuple *tuple)
+{
+	(void)tuple;
+	return many[nmany++] = many_new(l->base);
+}
+
+/*
+ * Connections are given up while the kernel has more to tell about them than the event array holds:
+ * nothing is told about a context that was released.
+ */
+static void give_up_many(void (*end_one)(struct ixev_ctx *ctx))
+{
+	struct pair *p = pair_new("events = 64\nbatch = 256", true, NULL);
+	struct ixev_listener l = {.accept = many_accept};
+	struct ixev_ctx *c[MANY];
+
+	nmany = many_left = 0;
+	many_end = end_one;
+	pair_bind(p, A);
+	assert_int_equal(ixev_listen(p->base[A], &l, &ix_ip_any, 80, MANY), 0);
+	pair_bind(p, B);
+	for (int i = 0; i < MANY; i++) {
+		c[i] = many_new(p->base[B]);
+		assert_int_equal(ixev_connect(c[i], &pair_ip[A], 80), 0);
+	}
+	pair_run(p, 5000000); /* SYNs that found no room while ARP asked are sent again */
+	assert_int_equal(nmany, MANY);
+	pair_bind(p, B);
+	for (int i = 0; i < MANY; i++)
+		ixev_abort(c[i]);
+	pair_run(p, 100000);
+	assert_int_equal(many_left, 0);
+	assert_int_equal(ixhost_counter(p->host[A], "=conns"), 0);
+	pair_free(p);
+}
+
+static void gives_up_many(void **state)
+{
+	(void)state;
+	give_up_many(ixev_abort);
+	give_up_many(ixev_close);
+}
+
 static void listens_and_unlistens(void **state)
 {
 	struct bed b = make(NULL, NULL);
@@ -943,6 +1039,7 @@ int main(void)
 	    cmocka_unit_test(idle_peer_vanishes),
 	    cmocka_unit_test(peer_vanishes_while_closing),
 	    cmocka_unit_test(aborts),
+	    cmocka_unit_test(aborts_after_a_close),
 	    cmocka_unit_test(closes_while_dialing),
 	    cmocka_unit_test(unread_bytes_outlive_the_connection),
 	    cmocka_unit_test(lost_bytes_are_an_error),
@@ -956,6 +1053,7 @@ int main(void)
 	    cmocka_unit_test(attaching_fails),
 	    cmocka_unit_test(timers_fire),
 	    cmocka_unit_test(datagrams),
+	    cmocka_unit_test(gives_up_many),
 	    cmocka_unit_test(listens_and_unlistens),
 	};
 

@@ -320,6 +320,8 @@ void ixev_close(struct ixev_ctx *x)
 
 void ixev_abort(struct ixev_ctx *x)
 {
+	if (!(x->state & ST_ABORT)) /* behind a close the kernel is told once more */
+		x->state &= (uint16_t)~ST_CLOSE_SENT;
 	x->state |= ST_CLOSING | ST_ABORT;
 	x->state &= (uint16_t)~ST_DIALING;
 	make_dirty(x);
@@ -476,6 +478,13 @@ static void sendv_result(struct ixev_ctx *x, int64_t ret)
 	room(x);
 }
 
+static void abort_again(struct ixev_ctx *x)
+{
+	x->state |= ST_ABORT;
+	x->state &= (uint16_t)~ST_CLOSE_SENT;
+	make_dirty(x);
+}
+
 void tcp_result(struct ixev *b, const struct ix_call *call)
 {
 	struct ixev_ctx *x = (struct ixev_ctx *)(uintptr_t)call->cookie;
@@ -500,9 +509,9 @@ void tcp_result(struct ixev *b, const struct ix_call *call)
 			died(x, (int)call->ret);
 		break;
 	case IX_CALL_CLOSE:
-		/* A handle the kernel does not know any more has no `dead` to wait for. */
+		/* Over already: a `dead` is on its way, which abort calls off if it would be late. */
 		if (call->ret < 0)
-			died(x, (int)call->ret);
+			abort_again(x);
 		break;
 	case IX_CALL_ABORT:
 		died(x, -ECONNABORTED);

@@ -424,7 +424,8 @@ int ixn_recv_done(struct ixn *n, ixn_conn c, uint64_t bytes);
 int ixn_close(struct ixn *n, ixn_conn c);
 /* FIN after what was queued; receiving goes on. */
 int ixn_shutdown_write(struct ixn *n, ixn_conn c);
-/* RST; the handle, its memory references and buffers are gone on return. */
+/* RST; the handle, its memory references and buffers are gone on return, and no event follows (-IXN_EBADF: it
+ * was over already; no event follows either). */
 int ixn_abort(struct ixn *n, ixn_conn c);
 /* The application is gone. Ends all listeners, and with them what knocked, and datagram bindings. */
 void ixn_unlisten_all(struct ixn *n);

@@ -206,7 +206,7 @@ enum ix_call_op {
 
 	/*
 	 * abort(handle): resets the connection and releases the handle, received payload and sent
-	 * memory at once. No event follows.
+	 * memory at once. No event follows, not even if it was over already (-EBADF).
 	 */
 	IX_CALL_ABORT = 10,
 
