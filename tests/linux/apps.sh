@@ -27,14 +27,23 @@ network() {
 	far ip route add default via 10.7.0.1 && echo 1 >/proc/sys/net/ipv4/ip_forward
 }
 
-loss() { # on, off; busybox has a tc of its own, without netem
+# Busybox has a tc of its own, without netem.
+loss_on() {
 	for link in eth0 near; do
-		if [ "$1" = on ]; then /bin/tc qdisc replace dev "$link" root netem loss "$loss%" limit 5000
-		else /bin/tc qdisc del dev "$link" root; fi || return 1
+		/bin/tc qdisc add dev "$link" root netem loss "$loss%" limit 5000 || return 1
+	done
+}
+
+loss_off() { # packets were lost, each way
+	for link in eth0 near; do
+		dropped=$(/bin/tc -s qdisc show dev "$link" | sed -n 's/.*dropped \([0-9]*\).*/\1/p')
+		echo "loss: $dropped packets that were to leave by $link"
+		[ "$dropped" -gt 0 ] && /bin/tc qdisc del dev "$link" root || return 1
 	done
 }
 
 start() { # application, other lines of its description
+	app=$1
 	cat >/tmp/app.conf <<END
 name = $1
 memory = 160M
@@ -84,10 +93,10 @@ twice() { # command...: without loss, and with it if there is to be any
 	lossy=
 	"$@"
 	[ -n "$loss" ] || return
-	loss on || report "loss on" 1
+	check "$app-loss-on" loss_on
 	lossy=-lossy
 	"$@"
-	loss off || report "loss off" 1
+	check "$app-loss-off" loss_off
 }
 
 # ---- echo ----

@@ -9,9 +9,11 @@ from ixtest import Tap, build_dir, choose_platform, linux, vm_class
 HV = os.path.join(build_dir(), "hv", "ironix.elf")
 LOSS = os.environ.get("IX_LOSS", "")
 PANIC = r"hv: .*PANIC|hv: .*Linux has stopped|Kernel panic|Oops:|BUG:"
+APPS = ("echo", "httpd", "kv", "netpipe")
+STEPS = ("started", "ends", "loss-on", "loss-off")[:4 if LOSS else 2]
 TWICE = ("echo-tcp", "echo-udp", "httpd-file", "httpd-wrk", "kv-ascii", "kv-binary", "kv-load", "netpipe")
 CHECKS = {"network", "ping", "echo-many", "echo-nc", "httpd-none"} | {
-    f"{app}-{step}" for app in ("echo", "httpd", "kv", "netpipe") for step in ("started", "ends")} | {
+    f"{app}-{step}" for app in APPS for step in STEPS} | {
     f"{check}{lossy}" for check in TWICE for lossy in ("", "-lossy")[:2 if LOSS else 1]}
 
 tap = Tap()
@@ -25,7 +27,7 @@ with tap.check("the run ends with a power-off"):
         missing = CHECKS - linux.report(tap, m.console.lines)
         tap.equal(missing, set(), "all checks were made")
         for line in m.console.lines:
-            if "time: " in line or "-lossy: " in line:
+            if "time: " in line or "-lossy: " in line or "loss: " in line:
                 tap.note(line)
         outcome = m.wait(limit=60)
         if outcome.how != "off":
