@@ -10,6 +10,12 @@
 #include "hv/vm/domain.h"
 #include "hv/vm/linux.h"
 
+/* The reset control register of Intel's chipsets. A reset of the system happens as RST_CPU goes from
+ * 0 to 1 with SYS_RST set. */
+#define PORT_RESET_CONTROL 0xcf9
+#define SYS_RST            BIT(1)
+#define RST_CPU            BIT(2)
+
 /* INIT, with which many chipsets reset cores, is blocked in VMX operation (SDM 3C 24.8): every core
  * leaves it first. */
 static void leave_vmx(void)
@@ -44,6 +50,12 @@ bool power_reset(uint16_t port, uint8_t value)
 		return false;
 	log_info("reset");
 	leave_vmx();
+	/* The keyboard controller and port 0x92 only pulse INIT. Devices stay as they are, and so does
+	 * IA32_FEATURE_CONTROL, which is locked: not every firmware starts from there (Bochs's faults as
+	 * it writes the register). Their way is for machines without the other. */
+	outb(PORT_RESET_CONTROL, SYS_RST);
+	outb(PORT_RESET_CONTROL, SYS_RST | RST_CPU);
+	delay_us(50000);
 	outb(port, value);
 	halt_forever();
 }

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The write to the port that Linux wanted. Does not return when the machine goes; false: Linux has
- * ended and the dataplanes go on. */
+/* The write to the port that Linux wanted; for a reset the chipset's own register first. Does not
+ * return when the machine goes; false: Linux has ended and the dataplanes go on. */
 bool power_off(uint16_t port, uint16_t value);
 bool power_reset(uint16_t port, uint8_t value);
 

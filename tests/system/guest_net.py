@@ -92,7 +92,9 @@ def echo(cores):
         if not tap.ok(all([g.expect(f"echo: core {i} serves") for i in range(cores)]),
                       f"{name}echo serves"):
             return
-        ping = g.ns.run("ping", "-c", "3", "-i", "0.2", "-w", "10", guestqemu.ADDRESS, check=False)
+        # -W, not -w, which sends more while answers are late and leaves before the last of them.
+        g.expect("network: link is up")
+        ping = g.ns.run("ping", "-c", "3", "-i", "0.2", "-W", "10", guestqemu.ADDRESS, check=False)
         tap.ok(" 0% packet loss" in ping.stdout, f"{name}ping", ping.stdout)
         r = g.client(ECHO)
         says(r, "messages", f"{name}500 messages of 1 to 3494 bytes come back as they were")
