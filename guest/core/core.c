@@ -243,9 +243,13 @@ static uint64_t now_us(struct core *c)
 	return c->env.now_us(c->env.ctx);
 }
 
-static void transmit(struct core *c, uint64_t now)
+/* end: the cycle is over, and with it handles that have died in it. */
+static void transmit(struct core *c, uint64_t now, bool end)
 {
-	ixn_flush(c->net, now);
+	if (end)
+		ixn_flush(c->net, now);
+	else
+		ixn_transmit(c->net, now);
 	if (c->port.kick)
 		c->port.kick(c->port.ctx);
 }
@@ -330,7 +334,7 @@ static uint32_t cycle(struct core *c, uint64_t wait)
 	for (;;) {
 		uint32_t packets, events;
 
-		transmit(c, now);
+		transmit(c, now, true);
 		packets = receive(c, now);
 		events = core_deliver(c, now);
 		core_stats_tick(c, now);
@@ -544,7 +548,7 @@ uint32_t core_end(struct core *c, enum core_end how)
 	ixn_unlisten_all(c->net);
 	if (how != CORE_DRAIN)
 		left = ixn_abort_all(c->net, how == CORE_DROP);
-	transmit(c, now);
+	transmit(c, now, true);
 	receive(c, now);
 	core_discard(c);
 	if (how == CORE_DROP)
@@ -561,10 +565,8 @@ void core_background(struct core *c)
 	c->n.background++;
 	for (uint32_t i = 0; i < c->evq.n && !c->dead_held; i++)
 		c->dead_held = c->evq.ev[i].type == IXN_EV_DEAD;
-	/* Ending the cycle would end handles whose last event the application has not answered. */
-	if (c->dead_out || c->dead_held)
-		return;
-	transmit(c, now);
+	/* A handle whose last event the application has not answered does not end here. */
+	transmit(c, now, !c->dead_out && !c->dead_held);
 	receive(c, now);
 	core_stats_tick(c, now);
 }

@@ -158,9 +158,9 @@ struct ixn {
 	uint32_t nacl;
 	struct reasm *reasm;
 	size_t reasm_size;
-	uint32_t reasm_count;
-	uint64_t house; /* next housekeeping */
-	bool no_fast;   /* tests: the full path for every segment; see fast.c */
+	uint32_t reasm_count, reasm_held; /* slots in use; of them complete */
+	uint64_t house;                   /* next housekeeping */
+	bool no_fast;                     /* tests: the full path for every segment; see fast.c */
 	struct wheel wheel;
 };
 

@@ -243,6 +243,7 @@ void set_now(struct ixn *n, uint64_t now)
 	n->now = now;
 	n->tick = (uint32_t)(now >> WHEEL_SHIFT);
 	n->ts_now = (uint32_t)(now / 1000);
+	wheel_skip(&n->wheel, n->tick);
 }
 
 uint64_t rng_next(struct ixn *n)
@@ -335,12 +336,17 @@ void ixn_timers(struct ixn *n, uint64_t now)
 	}
 }
 
-void ixn_flush(struct ixn *n, uint64_t now)
+void ixn_transmit(struct ixn *n, uint64_t now)
 {
 	set_now(n, now);
 	tcp_output_all(n);
 	if (n->txq_n)
 		tx_burst(n);
+}
+
+void ixn_flush(struct ixn *n, uint64_t now)
+{
+	ixn_transmit(n, now);
 	if (n->nreap)
 		conn_reap(n);
 }

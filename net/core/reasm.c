@@ -59,6 +59,7 @@ void reasm_init(struct ixn *n, void *mem, uint8_t *data)
 
 static void slot_free(struct ixn *n, struct reasm *s)
 {
+	n->reasm_held -= s->state == R_HELD;
 	s->state = R_FREE;
 	n->reasm_count--;
 }
@@ -217,6 +218,8 @@ void reasm_rx(struct ixn *n, struct rxinfo *r)
 	s->buf.len = s->end;
 	s->buf.dma = s->dma;
 	s->buf.flags = IXN_RX_REASM;
+	if (++n->reasm_held > n->cfg.reasm_slots / 2)
+		s->buf.flags |= IXN_RX_SCARCE;
 	s->buf.user = (uint64_t)(uintptr_t)n;
 	struct rxinfo whole = {.buf = &s->buf,
 			       .ip = s->quote,

@@ -33,6 +33,13 @@ void wheel_init(struct wheel *w, struct wheel_node *nodes, uint32_t count, uint3
 void wheel_add(struct wheel *w, uint32_t id, uint32_t at);
 void wheel_del(struct wheel *w, uint32_t id);
 
+/* With nothing armed time may jump by any amount; else wheel_expire() must be called each 9 hours. */
+static inline void wheel_skip(struct wheel *w, uint32_t now)
+{
+	if (!w->armed)
+		w->now = now;
+}
+
 static inline bool wheel_armed(const struct wheel *w, uint32_t id)
 {
 	return w->node[id].prev != WHEEL_OUT;

@@ -109,6 +109,11 @@ static void cubic_ack(struct ixn *n, struct tcb *t, struct tcb_cold *c, uint32_t
 	acked = slow_start(t, c, acked);
 	if (!acked)
 		return;
+	/* 4.2: time in which the application left the window unused does not count. */
+	uint32_t gap = n->ts_now - q->last;
+	if (q->epoch && gap > 2 * ((t->srtt >> 3) / 1000) + 1)
+		q->epoch += gap;
+	q->last = n->ts_now;
 	if (!q->epoch)
 		cubic_epoch(n, t, q);
 	/* (1): W(t + RTT) = C (t - K)^3 + W_max */
@@ -122,7 +127,7 @@ static void cubic_ack(struct ixn *n, struct tcb *t, struct tcb_cold *c, uint32_t
 		target = t->cwnd;
 	if (target > (int64_t)t->cwnd * 3 / 2)
 		target = (int64_t)t->cwnd * 3 / 2;
-	/* (target - cwnd) / cwnd per segment; at least 1 % of that, to notice an idle plateau */
+	/* (target - cwnd) / cwnd per segment */
 	uint64_t step = (uint64_t)(target - t->cwnd) * acked + c->cc_count;
 	add(t, (uint32_t)(step / t->cwnd));
 	c->cc_count = (uint32_t)(step % t->cwnd);
@@ -140,7 +145,7 @@ static uint32_t cubic_reduce(struct ixn *n, struct tcb *t, struct tcb_cold *c, b
 
 	(void)n;
 	(void)ecn;
-	q->ack_cnt = q->w_max; /* for undo */
+	q->w_undo = q->w_max;
 	/* 4.7: fast convergence */
 	q->w_max = t->cwnd < q->w_max ? (uint32_t)((uint64_t)t->cwnd * 17 / 20) : t->cwnd;
 	q->epoch = 0;
@@ -152,7 +157,7 @@ static void cubic_undo(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 {
 	(void)n;
 	(void)t;
-	c->cc_state.cubic.w_max = c->cc_state.cubic.ack_cnt;
+	c->cc_state.cubic.w_max = c->cc_state.cubic.w_undo;
 	c->cc_state.cubic.epoch = 0;
 }
 

@@ -160,8 +160,7 @@ static void conn_free(struct ixn *n, struct tcb *t)
 	}
 	t->rx_tail = NULL;
 	t->gen++;
-	t->flags &= F_PENDING; /* its number is still in n->pending: tcp_output() finds it dead */
-	t->flags |= F_DEAD;
+	t->flags = F_DEAD;
 	t->rec_head = n->tcb_free;
 	n->tcb_free = tcb_id(n, t);
 	n->conns--;

@@ -128,7 +128,7 @@ static void negotiate(struct ixn *n, struct tcb *t, const struct seg *s)
 	if (s->has_ts && cfg->timestamps) {
 		t->flags |= F_TS;
 		t->ts_recent = s->tsval;
-		c->seen_at = n->tick;
+		c->seen_at = now_seconds(n);
 	}
 	if (s->sack_ok && cfg->sack)
 		t->flags |= F_SACK;

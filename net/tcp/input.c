@@ -59,14 +59,13 @@ bool tcp_parse_options(struct seg *s, const uint8_t *o, uint32_t len)
 }
 
 /*
- * RFC 7323 5: PAWS. After 24 days of silence a timestamp says nothing; here after 9 hours, which is
- * what ticks can tell. An active connection is seen by its timer, so that there is no need to note
- * the time of each segment.
+ * RFC 7323 5: PAWS. After 24 days of silence a timestamp says nothing (5.5). An active connection is
+ * seen by its timer, so that there is no need to note the time of each segment.
  */
 static bool paws_reject(struct ixn *n, struct tcb *t, const struct seg *s)
 {
 	return (int32_t)(s->tsval - t->ts_recent) < 0 &&
-	       n->tick - tcb_cold(n, t)->seen_at < (9ull * 3600 * 1000000) >> WHEEL_SHIFT;
+	       now_seconds(n) - tcb_cold(n, t)->seen_at < 24u * 24 * 3600;
 }
 
 /* Both directions are finished. An application that has not closed yet keeps what it holds. */
@@ -133,7 +132,8 @@ static void note_rcv_wrap(struct ixn *n, struct tcb *t, uint32_t old)
 {
 	if (unlikely(t->rcv_nxt < old)) {
 		tcb_cold(n, t)->rcv_wraps++;
-		tcb_cold(n, t)->seen_at = n->tick; /* PAWS is for old numbers that come back */
+		tcb_cold(n, t)->seen_at =
+		    now_seconds(n); /* PAWS is for old numbers that come back */
 	}
 }
 
@@ -157,6 +157,8 @@ static void note_dsack(struct ixn *n, struct tcb *t, uint32_t lo, uint32_t hi)
 
 /* While buffers are short a connection holds no more than so many. */
 #define SCARCE_BUFS 8
+/* Out of order, so many segments may be small: each arrival walks the list (CVE-2018-5390). */
+#define OOO_CRUMBS 256
 
 /* Whether the connection may hold another buffer. */
 static bool may_hold(const struct ixn *n, const struct tcb *t, const struct ixn_rxbuf *b)
@@ -165,7 +167,8 @@ static bool may_hold(const struct ixn *n, const struct tcb *t, const struct ixn_
 
 	if (t->flags & F_OOO)
 		held += tcb_cold(n, t)->ooo_count;
-	if (unlikely(b->flags & IXN_RX_SCARCE) && held >= SCARCE_BUFS)
+	/* Of the buffers of reassembly, which TCP hardly needs, it holds half. */
+	if (unlikely(b->flags & IXN_RX_SCARCE) && (held >= SCARCE_BUFS || b->flags & IXN_RX_REASM))
 		return false;
 	return held < n->cfg.tcp.max_rx_bufs;
 }
@@ -184,7 +187,8 @@ static void ooo_insert(struct ixn *n, struct tcb *t, struct seg *s)
 	if (!s->len)
 		return; /* a FIN on its own will be sent again */
 	/* What is out of order helps nobody else: it goes first when buffers are short. */
-	if (s->buf->flags & IXN_RX_SCARCE || !may_hold(n, t, s->buf)) {
+	if (s->buf->flags & (IXN_RX_SCARCE | IXN_RX_REASM) || !may_hold(n, t, s->buf) ||
+	    (c->ooo_count >= OOO_CRUMBS && s->len < t->mss / 2u)) {
 		n->st.tcp_ooo_drop++;
 		return;
 	}
@@ -342,19 +346,15 @@ static bool data_in(struct ixn *n, struct tcb *t, struct seg *s)
 	if (unlikely(SEQ_GT(end, t->rcv_adv))) { /* what lies beyond the window is cut off */
 		uint32_t cut = end - t->rcv_adv;
 		if (cut >= s->len) {
-			s->len = 0;
-			if (!(fin && s->seq == t->rcv_nxt && end == t->rcv_nxt)) {
-				n->st.tcp_out_of_window++;
-				t->flags |= F_ACK_NOW;
-				tcp_pend(n, t);
-				return false;
-			}
-		} else {
-			s->len -= cut;
-			fin = false;
-			s->flags &= ~TH_FIN;
+			n->st.tcp_out_of_window++;
 			t->flags |= F_ACK_NOW;
+			tcp_pend(n, t);
+			return false;
 		}
+		s->len -= cut;
+		fin = false;
+		s->flags &= ~TH_FIN;
+		t->flags |= F_ACK_NOW;
 	}
 	if (unlikely(t->flags & F_CLOSED && s->len)) {
 		/* RFC 9293 SHLD-3, RFC 2525 2.17: nobody will read this */
@@ -465,8 +465,7 @@ static bool odd_segment(struct ixn *n, struct tcb *t, struct seg *s)
 			t->flags |= F_ACK_NOW;
 			tcp_pend(n, t);
 		} else if (s->seq != t->rcv_nxt) {
-			/* e.g. a keep-alive or a probe with an old number */
-			tcp_challenge_ack(n, t, s);
+			tcp_answer_probe(n, t); /* of an old number, as a rule */
 		}
 		/* Use the acknowledgement of an old or early segment, not its data. */
 		if (s->flags & TH_ACK && SEQ_GEQ(s->ack, t->snd_una) &&
@@ -580,8 +579,10 @@ void tcp_input(struct ixn *n, struct seg *s, uint32_t hash, uint32_t id)
 	uint32_t lip = n->addr[s->laddr].ip;
 	if (likely(id != NONE)) {
 		struct tcb *t = &n->tcb[id];
+		/* One that has just ended, or gone over to TIME-WAIT, is not in the table any more. */
 		if (likely(t->raddr == s->raddr && t->rport == s->rport && t->lport == s->lport &&
-			   t->laddr == s->laddr && t->state != IXN_CLOSED)) {
+			   t->laddr == s->laddr && t->state != IXN_CLOSED &&
+			   t->state != IXN_TIME_WAIT)) {
 			segment(n, t, s);
 			return;
 		}

@@ -547,12 +547,7 @@ static void ack_slow(struct ixn *n, struct tcb *t, struct seg *s, struct ack *a)
 	struct tcb_cold *c = tcb_cold(n, t);
 	uint32_t wait = 0;
 
-	if (!(t->flags & F_LOSS)) { /* so far all was acknowledged in order */
-		c->rack_end = t->snd_una;
-		if (SEQ_LT(c->fack, t->snd_una))
-			c->fack = t->snd_una;
-		t->flags |= F_LOSS;
-	}
+	loss_watch(n, t);
 	if (t->snd_nxt == t->snd_una || !t->snd_wnd) /* answers a window probe (MUST-37) */
 		c->retrans_at = 0;
 	if (a->newer) {
@@ -600,7 +595,8 @@ static void ack_slow(struct ixn *n, struct tcb *t, struct seg *s, struct ack *a)
 
 	if (wait)
 		arm_reorder(n, t, c, wait);
-	else if (a->newer || c->timer == TM_REORDER)
+	else if (a->newer || c->timer == TM_REORDER ||
+		 (t->flags & F_TLP && c->recovery != RECOVERY_NONE)) /* RFC 8985 7.2 */
 		tcp_set_rto(n, t);
 	/* Back to the short path when nothing is left to watch. */
 	if (c->recovery == RECOVERY_NONE && !c->sacked && !c->lost && !c->tlp_out && !c->backoff &&

@@ -285,26 +285,38 @@ void tcp_send_ack(struct ixn *n, struct tcb *t)
 	finish_tcb(n, t, p, false);
 }
 
+/* Two ends that find each other's ACKs wrong would go on for ever. */
+static bool challenged_lately(const struct ixn *n, const struct tcb_cold *c)
+{
+	return c->challenged_at &&
+	       n->tick - c->challenged_at < us_to_ticks(n->cfg.tcp.challenge_ack_us);
+}
+
+static void challenge(struct ixn *n, struct tcb *t)
+{
+	n->st.tcp_challenge++;
+	tcb_cold(n, t)->challenged_at = n->tick ? n->tick : 1;
+	tcp_send_ack(n, t);
+}
+
 void tcp_challenge_ack(struct ixn *n, struct tcb *t, const struct seg *s)
 {
-	struct tcb_cold *c = tcb_cold(n, t);
 	bool data = s->len && !(s->flags & (TH_SYN | TH_RST));
 
-	/* Two ends that find each other's ACKs wrong would go on for ever; data is repeated no faster
-	 * than its sender's timer runs. */
-	if (!data && c->challenged_at &&
-	    n->tick - c->challenged_at < us_to_ticks(n->cfg.tcp.challenge_ack_us)) {
+	/* Data is repeated no faster than its sender's timer runs. RFC 5961 7: a limit for all. */
+	if ((!data && challenged_lately(n, tcb_cold(n, t))) ||
+	    !limit_take(n, &n->challenge_limit, n->cfg.tcp.challenge_ack_per_s))
 		n->st.tcp_challenge_limited++;
-		return;
-	}
-	/* RFC 5961 7 */
-	if (!limit_take(n, &n->challenge_limit, n->cfg.tcp.challenge_ack_per_s)) {
+	else
+		challenge(n, t);
+}
+
+void tcp_answer_probe(struct ixn *n, struct tcb *t)
+{
+	if (challenged_lately(n, tcb_cold(n, t)))
 		n->st.tcp_challenge_limited++;
-		return;
-	}
-	n->st.tcp_challenge++;
-	c->challenged_at = n->tick ? n->tick : 1;
-	tcp_send_ack(n, t);
+	else
+		challenge(n, t);
 }
 
 void tcp_send_rst(struct ixn *n, struct tcb *t)
@@ -357,7 +369,7 @@ static uint32_t send_records(struct ixn *n, struct tcb *t, uint32_t *first, uint
 
 	if (unlikely(!p))
 		return 0;
-	uint32_t seq = n->rec[*first].seq, len = 0, id = *first, extra = 0;
+	uint32_t len = 0, id = *first, extra = 0;
 	uint8_t *th = p->hdr + IX_ETH_HLEN + IX_IP_HLEN;
 	uint32_t optlen = p->hdr_len - (IX_ETH_HLEN + IX_IP_HLEN + 20);
 	uint32_t base = t->flags & F_TS ? 12 : 0;
@@ -366,10 +378,12 @@ static uint32_t send_records(struct ixn *n, struct tcb *t, uint32_t *first, uint
 	if (unlikely(max > full && max <= t->mss))
 		max = full;
 	uint8_t flags = TH_ACK, last = 0;
+	/* What is sent again is lost, or the tail, of which nothing is known. */
+	uint8_t kind = n->rec[id].flags & (REC_LOST | REC_SACKED);
 	uint32_t now = (uint32_t)n->now;
 	while (id != NONE && p->nsegs < IXN_TX_SEGS) {
 		struct txrec *r = &n->rec[id];
-		if (again && len && (!(r->flags & REC_LOST) || r->seq != seq + len))
+		if (again && (id == t->rec_send || (r->flags & (REC_LOST | REC_SACKED)) != kind))
 			break;
 		if (r->len > max - len) {
 			if (max == len || !rec_split(n, t, id, max - len))
@@ -391,7 +405,6 @@ static uint32_t send_records(struct ixn *n, struct tcb *t, uint32_t *first, uint
 				c->prr_out += r->len;
 			}
 			r->flags = (r->flags & ~REC_LOST) | REC_RETRANS;
-			c->undo_retrans++;
 		}
 		id = r->next;
 		if (last & REC_FIN) {
@@ -431,7 +444,7 @@ static uint32_t send_records(struct ixn *n, struct tcb *t, uint32_t *first, uint
 		struct tcb_cold *c = tcb_cold(n, t);
 		n->st.tcp_retrans++;
 		c->retransmits++;
-		t->flags |= F_LOSS;
+		c->undo_retrans++;
 		if (!c->retrans_ts)
 			c->retrans_ts = tcp_ts(n, t) | 1;
 	}
@@ -641,9 +654,9 @@ void tcp_mtu_reduced(struct ixn *n, struct tcb *t, uint16_t mtu)
 	for (uint32_t id = t->rec_head; id != t->rec_send; id = n->rec[id].next) {
 		struct txrec *r = &n->rec[id];
 		if (r->len > t->mss && !(r->flags & (REC_SACKED | REC_LOST))) {
+			loss_watch(n, t);
 			r->flags |= REC_LOST;
 			c->lost += rec_seqlen(r);
-			t->flags |= F_LOSS;
 		}
 	}
 	tcp_pend(n, t);

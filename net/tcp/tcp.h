@@ -136,8 +136,9 @@ _Static_assert(sizeof(struct tcb) == 128, "two cache lines");
 
 struct cubic {
 	uint32_t w_max, k_ms, epoch, w_est, origin;
-	uint32_t ack_cnt;
 	uint32_t est_cnt;
+	uint32_t w_undo; /* w_max before the last reduction */
+	uint32_t last;   /* when the window last grew, milliseconds */
 };
 struct dctcp {
 	uint32_t alpha; /* << 10 */
@@ -176,7 +177,7 @@ struct tcb_cold {
 	uint32_t dsack[2];
 	uint32_t rcv_buf;
 	uint32_t urg;           /* end of urgent data */
-	uint32_t seen_at;       /* ticks; the timer has last looked at the connection */
+	uint32_t seen_at;       /* seconds; the timer has last looked at the connection */
 	uint32_t challenged_at; /* ticks; 0: never */
 	/* life */
 	uint32_t irs, iss;
@@ -205,12 +206,13 @@ struct tcb_cold {
 	uint8_t recovery; /* RECOVERY_* */
 	uint8_t reo_mult, reo_persist;
 	uint8_t dupacks;
-	bool tlp_out, tlp_retrans;
-	bool reordering;
-	bool undo;
-	bool peer_scales;
-	bool soft_errors; /* IXN_OPT_SOFT_ERRORS */
+	bool tlp_out : 1, tlp_retrans : 1;
+	bool reordering : 1;
+	bool undo : 1;
+	bool peer_scales : 1;
+	bool soft_errors : 1; /* IXN_OPT_SOFT_ERRORS */
 };
+_Static_assert(sizeof(struct tcb_cold) == 256, "four cache lines");
 enum {
 	RECOVERY_NONE,
 	RECOVERY_FAST, /* fast recovery (RFC 6675 5, RFC 6582) */
@@ -326,6 +328,12 @@ static inline uint32_t tick_after(const struct ixn *n, uint32_t ticks)
 {
 	uint32_t t = n->tick + ticks;
 	return t ? t : 1;
+}
+
+/* Ticks come round after 19 hours. */
+static inline uint32_t now_seconds(const struct ixn *n)
+{
+	return (uint32_t)(n->now / 1000000);
 }
 
 static inline uint32_t tcp_ts(const struct ixn *n, const struct tcb *t)
@@ -470,6 +478,8 @@ void tcp_reset_reply(struct ixn *n, const struct seg *s);
 void tcp_send_rst(struct ixn *n, struct tcb *t);
 /* Answers a segment that cannot be used (RFC 5961), within limits. */
 void tcp_challenge_ack(struct ixn *n, struct tcb *t, const struct seg *s);
+/* Answers a keep-alive or window probe, which are no attack however many connections have them. */
+void tcp_answer_probe(struct ixn *n, struct tcb *t);
 /* A segment without a connection: cookies, TIME-WAIT. */
 void tcp_send_raw(struct ixn *n, uint8_t laddr, uint32_t raddr, uint16_t lport, uint16_t rport,
 		  uint32_t seq, uint32_t ack, uint8_t flags, uint16_t wnd, const uint8_t *opt,
@@ -535,6 +545,20 @@ static inline void tcp_grow(struct ixn *n, struct tcb *t, uint32_t flight, uint3
 }
 /* Removes what is acknowledged, applies SACK blocks, detects loss, runs recovery. */
 void tcp_ack(struct ixn *n, struct tcb *t, struct seg *s);
+/*
+ * From now on each ACK is looked at. So far all was acknowledged in order: what the cold part remembers
+ * of an earlier loss may be more than half of the number space behind, which would look like ahead.
+ */
+static inline void loss_watch(struct ixn *n, struct tcb *t)
+{
+	if (t->flags & F_LOSS)
+		return;
+	struct tcb_cold *c = tcb_cold(n, t);
+	t->flags |= F_LOSS;
+	c->rack_end = c->fack = t->snd_una;
+	if (c->dsack_round - t->snd_una > t->snd_nxt - t->snd_una)
+		c->dsack_round = t->snd_una;
+}
 void loss_rto(struct ixn *n, struct tcb *t);
 void loss_reorder_timer(struct ixn *n, struct tcb *t);
 /* The next record to send again, or NONE. */

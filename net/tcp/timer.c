@@ -148,7 +148,7 @@ static void persist(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 		c->retries++;
 	if (t->snd_nxt != t->snd_una && c->backoff < 16)
 		c->backoff++;
-	t->flags |= F_LOSS; /* so that the answer is looked at */
+	loss_watch(n, t);
 	if ((int32_t)(t->snd_una + t->snd_wnd - t->snd_nxt) > 0)
 		tcp_send_forced(n, t); /* MUST-38: the time for waiting is over */
 	else
@@ -160,8 +160,7 @@ static void tail_probe(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 {
 	n->st.tcp_tlp++;
 	t->flags &= ~F_TLP;
-	t->flags |= F_LOSS;
-	c->rack_end = t->snd_una; /* see tcp_ack(): valid since there was no loss state */
+	loss_watch(n, t);
 	c->tlp_retrans = !tcp_send_forced(n, t);
 	c->tlp_end = t->snd_nxt;
 	if (c->tlp_retrans && !tcp_retransmit_tail(n, t)) {
@@ -177,10 +176,7 @@ static void retransmit_timeout(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 	n->st.tcp_rto++;
 	if (give_up(n, t, c))
 		return;
-	bool fresh = !(t->flags & F_LOSS);
-	t->flags |= F_LOSS;
-	if (fresh)
-		c->rack_end = t->snd_una;
+	loss_watch(n, t);
 	if (c->backoff < 16)
 		c->backoff++;
 	if (c->backoff == n->cfg.tcp.r1_retries && c->soft_errors && t->flags & F_APP) {
@@ -233,7 +229,7 @@ void tcp_timer(struct ixn *n, uint32_t id)
 	t->wheel_at = 0;
 	if (t->state == IXN_CLOSED)
 		return;
-	c->seen_at = n->tick; /* see paws_reject() */
+	c->seen_at = now_seconds(n); /* see paws_reject() */
 	if (due(n, t->ack_at)) {
 		t->ack_at = 0;
 		t->flags |= F_ACK_NOW;

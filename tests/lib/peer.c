@@ -228,7 +228,18 @@ void peer_frame_only(struct peer *p, const uint8_t *d, uint32_t len)
 	b->user = (uintptr_t)p;
 	b->flags = p->rx_flags;
 	p->held++;
-	ixn_rx(p->n, &b, 1, p->now);
+	if (p->gather)
+		p->burst[p->nburst++] = b;
+	else
+		ixn_rx(p->n, &b, 1, p->now);
+}
+
+void peer_burst(struct peer *p)
+{
+	p->gather = false;
+	ixn_rx(p->n, p->burst, p->nburst, p->now);
+	p->nburst = 0;
+	peer_cycle(p);
 }
 
 void peer_frame(struct peer *p, const uint8_t *d, uint32_t len)

@@ -46,6 +46,9 @@ struct peer {
 	struct ixn_txpkt *txwait[256];
 	uint32_t ntxwait;
 	uint32_t rx_flags; /* of frames to the stack */
+	bool gather;       /* they wait for peer_burst() */
+	struct ixn_rxbuf *burst[16];
+	uint32_t nburst;
 	bool keep_stray;
 	struct ixn_rxbuf *stray[16];
 	uint32_t nstray;
@@ -68,6 +71,8 @@ void peer_stop(struct peer *p);
 void peer_frame(struct peer *p, const uint8_t *d, uint32_t len);
 void peer_frame_only(struct peer *p, const uint8_t *d, uint32_t len); /* without the cycle */
 void peer_cycle(struct peer *p);
+void peer_burst(
+    struct peer *p); /* gives what was gathered to the stack at once, and runs a cycle */
 /* Lets time pass, with the timers on it. */
 void peer_wait(struct peer *p, uint64_t us);
 /* The next frame the stack has sent, or NULL. */

@@ -541,6 +541,49 @@ static void background_keeps_what_was_not_answered(void **state)
 	assert_int_equal(ixhost_counter(p->host[A], "=rxbufs_free"), 1024);
 }
 
+/* A death that the application has not heard of, or not answered, does not stop the network. */
+static void background_goes_on_after_a_death(void **state)
+{
+	struct ix_call c = {0};
+	struct ixev_ctx *x;
+	uint64_t opened;
+
+	(void)state;
+	ix_call_listen(&c, 77, &ix_ip_any, 80, 0);
+	now(c);
+	for (int heard = 0; heard < 2; heard++) {
+		nseen = 0;
+		x = b_dial();
+		pair_run(p, 10000);
+		ix_call_accept(next(0), find(IX_EV_KNOCK)->handle, 5);
+		run_io(1);
+		silent = true;
+		pair_bind(p, B);
+		ixev_abort(x);
+		pair_run(p, 10000);
+		if (heard) {
+			run_io(0);
+			assert_non_null(find(IX_EV_DEAD));
+		}
+		opened = ixhost_counter(p->host[B], "tcp_active");
+		x = b_dial();
+		pair_run(p, 100000);
+		assert_int_equal(ixhost_counter(p->host[B], "tcp_active"), opened + 1);
+		silent = false;
+		run_io(0);
+		if (!heard)
+			assert_non_null(find(IX_EV_DEAD));
+		pair_run(p, 10000);
+		assert_non_null(find(IX_EV_KNOCK));
+		pair_bind(p, B);
+		ixev_abort(x);
+		pair_run(p, 10000);
+	}
+	run_io(0);
+	assert_int_equal(ixhost_counter(p->host[A], "=conns"), 0);
+	assert_int_equal(ixhost_counter(p->host[A], "=rxbufs_free"), 1024);
+}
+
 /* Events that wait from a background cycle are not told of a connection that was aborted since. */
 static void abort_takes_waiting_events_along(void **state)
 {
@@ -714,6 +757,7 @@ int main(void)
 	    TEST(knock_accept_reject),
 	    TEST(tells_about_the_connection),
 	    TEST(background_keeps_what_was_not_answered),
+	    TEST(background_goes_on_after_a_death),
 	    TEST(abort_takes_waiting_events_along),
 	    TEST(datagrams),
 	    cmocka_unit_test_setup_teardown(counts_what_waits, setup_batch, teardown),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* TCP against a scripted peer. Numbers in comments are those of docs/tcp-conformance.md. */
+#include "net/tcp/tcp.h"
 #include "tests/lib/peer.h"
 
 #include <setjmp.h>
@@ -742,6 +743,123 @@ static void test_tlp(void **state)
 	peer_stop(&p);
 }
 
+/* The probe is the last segment, whatever pieces of memory it was made of. */
+static void test_tlp_pieces(void **state)
+{
+	struct ixn_seg s[4] = {{.ptr = data, .dma = 1, .len = 1448},
+			       {.ptr = data, .dma = 1, .len = 448},
+			       {.ptr = data, .dma = 1, .len = 700},
+			       {.ptr = data, .dma = 1, .len = 348}};
+
+	(void)state;
+	peer_start(&p, NULL);
+	p.wnd = (1448 + 1496) / 128;
+	peer_open(&p, true);
+	ixn_setopt(p.n, p.conn, IXN_OPT_NODELAY, 1);
+	p.now += 1;
+	assert_int_equal(ixn_sendv(p.n, p.conn, s, 4), 2944);
+	peer_cycle(&p);
+	peer_expect(&p, ACK, p.ack, p.seq, 1448);
+	peer_expect(&p, ACK, p.ack + 1448, p.seq, 1448);
+	peer_expect(&p, ACK | PSH, p.ack + 2896, p.seq, 48);
+	assert_int_equal(send_bytes(1448), 1448); /* the window keeps it back */
+	peer_expect_none(&p);
+	peer_wait(&p, 1000);
+	peer_expect(&p, ACK | PSH, p.ack + 1896, p.seq, 1048);
+	peer_expect_none(&p);
+	assert_int_equal(ixn_stats(p.n)->tcp_tlp, 1);
+	peer_stop(&p);
+}
+
+/* A D-SACK is for a segment, whatever pieces of memory it was made of. */
+static void test_undo_pieces(void **state)
+{
+	struct ixn_seg s[2] = {{.ptr = data, .dma = 1, .len = 448},
+			       {.ptr = data, .dma = 1, .len = 1000}};
+	uint8_t o[44] = {1, 1, 8, 10};
+
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	p.now += 10000;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(ixn_sendv(p.n, p.conn, s, 2), 1448);
+	peer_cycle(&p);
+	p.now += 10000;
+	const uint32_t b[1][2] = {{1448, 4 * 1448}};
+	send_sack(0, 1, b);
+	assert_int_equal(info().retransmits, 1);
+	assert_true(info().in_recovery);
+	put_be32(o + 4, p.tsval);
+	put_be32(o + 8, p.tsecr);
+	put_be32(o + 12, 0x0101050a);
+	put_be32(o + 16, p.ack);
+	put_be32(o + 20, p.ack + 1448);
+	peer_tcp(&p, ACK, p.seq, p.ack + 4 * 1448, p.wnd, o, 24, NULL, 0);
+	assert_int_equal(ixn_stats(p.n)->tcp_dsack_in, 1);
+	assert_int_equal(ixn_stats(p.n)->tcp_undo, 1);
+	peer_stop(&p);
+}
+
+/* What is remembered of a loss more than 2 GB ago does not look like reordering. */
+static void test_old_loss(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	p.now += 10000;
+	struct tcb_cold *c = &p.n->cold[(uint32_t)p.conn - 1];
+	c->fack = p.ack - 0x90000000;
+	c->min_rtt = 10000;
+	send_bytes(10 * 1448);
+	p.now += 10000;
+	peer_clear(&p);
+	const uint32_t b[1][2] = {{2 * 1448, 5 * 1448}};
+	send_sack(1448, 1, b);
+	/* Segment 1 is missing, three are behind it: at once. */
+	struct frame *f;
+	while ((f = peer_next(&p)) && f->seq != p.ack + 1448)
+		;
+	assert_non_null(f);
+	peer_stop(&p);
+}
+
+/* RFC 9438 4.2: the cubic function does not go on while the application sends nothing. */
+static void test_cubic_idle(void **state)
+{
+	struct ixn_config c;
+
+	(void)state;
+	peer_default(&c);
+	c.tcp.iw = 40; /* larger than the window gets: no restart after idle */
+	peer_start(&p, &c);
+	peer_open(&p, true);
+	uint32_t base = p.ack;
+	for (int round = 0; round < 30; round++) {
+		p.now += round == 20 ? 60000000 : 1000; /* a minute of silence */
+		uint32_t before = info().cwnd;
+		send_bytes(100000);
+		p.now += 10000;
+		if (round == 0) { /* a loss */
+			const uint32_t b[1][2] = {{1448, 6 * 1448}};
+			send_sack(0, 1, b);
+		}
+		for (struct ixn_info i; i = info(), i.in_flight;) {
+			for (struct frame *f; (f = peer_next(&p));)
+				p.tsecr = get_be32(f->opt + 4);
+			p.ack = base + (uint32_t)i.bytes_acked +
+				(i.in_flight < 2896 ? i.in_flight : 2896);
+			peer_send(&p, ACK, 0, 0, NULL, 0);
+		}
+		peer_clear(&p);
+		if (round > 3)
+			assert_in_range(info().cwnd, before, before + 500);
+	}
+	assert_int_equal(ixn_stats(p.n)->tcp_rto, 0);
+	assert_true(info().ssthresh < 100000);
+	peer_stop(&p);
+}
+
 /* SACK recovery: only what is missing is sent again; D-SACK undoes a needless reduction. */
 static void test_sack_recovery(void **state)
 {
@@ -1247,6 +1365,26 @@ static void test_close_active(void **state)
 }
 
 /* MUST-13: 2 MSL, then the state is gone; a full pool gives up the oldest. */
+static void test_time_wait_burst(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	ixn_shutdown_write(p.n, p.conn);
+	peer_cycle(&p);
+	peer_expect(&p, ACK | PSH | FIN, p.ack, p.seq, 0);
+	peer_send(&p, ACK, 0, 1, NULL, 0);
+	/* The FIN twice in one burst: the second is answered as from TIME-WAIT. */
+	p.gather = true;
+	peer_send(&p, ACK | FIN, 0, 1, NULL, 0);
+	peer_send(&p, ACK | FIN, 0, 1, NULL, 0);
+	peer_burst(&p);
+	peer_expect(&p, ACK, p.ack + 1, p.seq + 1, 0);
+	peer_expect(&p, ACK, p.ack + 1, p.seq + 1, 0);
+	assert_int_equal(ixn_stats(p.n)->tcp_timewait, 1);
+	peer_stop(&p);
+}
+
 static void test_time_wait(void **state)
 {
 	struct ixn_usage u;
@@ -1496,6 +1634,116 @@ static void test_ack_storm(void **state)
 	/* Pure duplicates of the right number need no answer at all. */
 	peer_send(&p, ACK, 0, 0, NULL, 0);
 	peer_expect_none(&p);
+	peer_stop(&p);
+}
+
+/* However many connections there are, each keep-alive is answered. */
+static void test_probe_answers(void **state)
+{
+	struct ixn_config c;
+
+	(void)state;
+	peer_default(&c);
+	c.tcp.challenge_ack_per_s = 2;
+	peer_start(&p, &c);
+	for (int i = 0; i < 20; i++) {
+		p.port++;
+		peer_open(&p, true);
+		peer_send(&p, ACK, -1, 0, NULL, 0);
+		peer_expect(&p, ACK, p.ack, p.seq, 0);
+	}
+	assert_int_equal(ixn_stats(p.n)->tcp_challenge_limited, 0);
+	peer_stop(&p);
+}
+
+/* PAWS holds for 24 days of silence, and not longer. */
+static void test_paws_age(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	for (uint32_t hours = 10; hours < 24 * 24; hours += 47) {
+		peer_wait(&p, (hours == 10 ? 10 : 47) * 3600000000ull);
+		p.tsval -= 10;
+		peer_send(&p, ACK, 0, 0, "old", 3);
+		p.tsval += 10;
+		peer_clear(&p);
+		assert_int_equal(info().bytes_received, 0);
+	}
+	peer_wait(&p, 3 * 24 * 3600000000ull);
+	p.tsval -= 10;
+	peer_send(&p, ACK, 0, 0, "new", 3);
+	assert_int_equal(info().bytes_received, 3);
+	peer_stop(&p);
+}
+
+/* After a silence of any length the timers run. */
+static void test_long_silence(void **state)
+{
+	ixn_listener l;
+
+	(void)state;
+	for (uint64_t hours = 8; hours < 40; hours += 3) {
+		peer_start(&p, NULL);
+		ixn_listen(p.n, IXN_ANY, 80, 8, 5, &l);
+		p.now += hours * 3600000000ull;
+		peer_tcp(&p, SYN, 500, 0, 1000, NULL, 0, NULL, 0);
+		uint32_t seq = peer_must(&p)->seq;
+		peer_wait(&p, 1100000);
+		assert_int_equal(peer_must(&p)->seq, seq);
+		peer_stop(&p);
+	}
+}
+
+/* A peer's crumbs out of order do not make a list that each arrival walks. */
+static void test_crumbs(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	for (int32_t i = 0; i < 600; i += 2) {
+		peer_send(&p, ACK, 2000 + i, 0, "x", 1);
+		peer_clear(&p);
+	}
+	assert_int_equal(ixn_stats(p.n)->tcp_ooo_drop, 300 - 256);
+	peer_send(&p, ACK, 4000, 0, data, 1448);
+	assert_int_equal(ixn_stats(p.n)->tcp_ooo_drop, 300 - 256);
+	peer_stop(&p);
+}
+
+/* TCP in fragments does not hold the buffers of reassembly: out of order none, in order half of them. */
+static void test_fragment_share(void **state)
+{
+	uint8_t t[64] = {0}, f[200];
+
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, false);
+	p.auto_done = false;
+	put_be16(t, p.port);
+	put_be16(t + 2, 80);
+	put_be32(t + 8, p.ack);
+	t[12] = 0x50;
+	t[13] = ACK;
+	put_be16(t + 14, 65535);
+	for (uint16_t i = 0; i < 8; i++) {
+		uint32_t seq = i < 4 ? p.seq + 100 + 40u * i : p.seq + 20u * (i - 4);
+		put_be32(t + 4, seq);
+		put_be16(t + 16, 0);
+		put_be16(t + 16, inet_sum(t, 40, 6 + 40 + 0x0a00 + 2 + 0x0a00 + 1));
+		peer_frame(&p, f, peer_ip(f, 0x0a000002, 0x0a000001, 6, t, 24, 9 + i, 0x2000));
+		peer_frame(&p, f, peer_ip(f, 0x0a000002, 0x0a000001, 6, t + 24, 16, 9 + i, 3));
+	}
+	assert_int_equal(ixn_stats(p.n)->reasm_ok, 8);
+	assert_int_equal(ixn_stats(p.n)->tcp_ooo_drop, 5);
+	assert_int_equal(ixn_stats(p.n)->tcp_rx_limit, 1);
+	assert_int_equal(peer_events(&p, IXN_EV_RECV, NULL), 2); /* of four buffers */
+	struct ixn_usage u;
+	ixn_usage(p.n, &u);
+	assert_int_equal(u.reasm, 2);
+	assert_int_equal(ixn_recv_done(p.n, p.conn, 40), 0);
+	ixn_usage(p.n, &u);
+	assert_int_equal(u.reasm, 0);
 	peer_stop(&p);
 }
 
@@ -1929,6 +2177,10 @@ int main(void)
 	    cmocka_unit_test(test_send),
 	    cmocka_unit_test(test_rto),
 	    cmocka_unit_test(test_tlp),
+	    cmocka_unit_test(test_tlp_pieces),
+	    cmocka_unit_test(test_undo_pieces),
+	    cmocka_unit_test(test_old_loss),
+	    cmocka_unit_test(test_cubic_idle),
 	    cmocka_unit_test(test_sack_recovery),
 	    cmocka_unit_test(test_newreno),
 	    cmocka_unit_test(test_zero_window),
@@ -1942,12 +2194,18 @@ int main(void)
 	    cmocka_unit_test(test_handles),
 	    cmocka_unit_test(test_close_active),
 	    cmocka_unit_test(test_time_wait),
+	    cmocka_unit_test(test_time_wait_burst),
 	    cmocka_unit_test(test_close_passive),
 	    cmocka_unit_test(test_half_close),
 	    cmocka_unit_test(test_simultaneous_close),
 	    cmocka_unit_test(test_close_reset),
 	    cmocka_unit_test(test_blind_attacks),
 	    cmocka_unit_test(test_ack_storm),
+	    cmocka_unit_test(test_probe_answers),
+	    cmocka_unit_test(test_paws_age),
+	    cmocka_unit_test(test_long_silence),
+	    cmocka_unit_test(test_crumbs),
+	    cmocka_unit_test(test_fragment_share),
 	    cmocka_unit_test(test_icmp),
 	    cmocka_unit_test(test_keepalive),
 	    cmocka_unit_test(test_ecn),

@@ -356,6 +356,8 @@ void ixn_rx(struct ixn *n, struct ixn_rxbuf **bufs, uint32_t count, uint64_t now
 void ixn_timers(struct ixn *n, uint64_t now);
 /* Sends what is due. Ends the cycle: handles that died in it are gone afterwards. */
 void ixn_flush(struct ixn *n, uint64_t now);
+/* Only sends: handles that died, and payload they hold, stay until ixn_flush(). */
+void ixn_transmit(struct ixn *n, uint64_t now);
 /* When ixn_timers() must be called next at the latest; UINT64_MAX: never. May be early. */
 uint64_t ixn_next_timer(const struct ixn *n);
 /* True if events wait for room in the queue or packets for the driver. */
