@@ -404,8 +404,9 @@ int64_t dataplane_call(struct cpu *c, uint64_t nr, uint64_t a, uint64_t b, uint6
 
 	if (nr == IX_SYS_ATTACH && ret == 0)
 		c->thread.attached = true;
-	if (c->thread.attached) {
-		c->thread.serving |= nr == IX_SYS_RUN_IO;
+	/* Only a cycle counts: other calls, or a refused one, leave the network waiting. */
+	if (c->thread.attached && nr == IX_SYS_RUN_IO && ret >= 0) {
+		c->thread.serving = true;
 		process_watchdog_reset(c);
 	}
 	return ret;

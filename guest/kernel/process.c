@@ -261,8 +261,9 @@ void process_user_return(struct regs *r)
 	if (process_ended())
 		park();
 	uvm_sync(c);
-	/* As a rule it is set, for some earlier call's limit, and only moved when it fires. */
-	if (c->timer == 0 && c->thread.serving && report_tsc)
+	/* As a rule it is set, for some earlier call's limit, and only moved when it fires; but a sleep
+	 * that a packet has ended leaves a later time behind. */
+	if (c->thread.serving && report_tsc)
 		timer_by(c, c->user_since + report_tsc);
 }
 
