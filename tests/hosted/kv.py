@@ -156,6 +156,10 @@ def binary(t):
         assert c.answer()[1] == 1
         c.binary(0x0b)
         assert c.answer()[4] == b"ix"
+        for op in (0x0a, 0x0b, 0x08):  # what is about no key changes none
+            c.binary(op, b"count", b"gone")
+            assert c.answer()[1] == 4
+        assert c.get(b"count") == {b"count": (0, b"42")}
         c.binary(0x55)
         assert c.answer()[1] == 0x81
     with t.check("a binary request with lengths that lie ends the connection"):

@@ -391,7 +391,7 @@ static void bin_request(struct ixev_ctx *c, const char *req, struct request *r, 
 	struct item *it = NULL;
 	char out[8];
 
-	if (status == OK && !plain && (extras != extras_of[r->op] || !r->klen))
+	if (status == OK && (plain ? r->klen > 0 : extras != extras_of[r->op] || !r->klen))
 		status = INVALID;
 	if (status == OK && !plain && extras) {
 		r->flags = (uint32_t)be(e, 4);

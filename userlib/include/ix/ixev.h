@@ -251,7 +251,10 @@ static inline size_t ixev_unread(const struct ixev_ctx *ctx)
 unsigned int ixev_levels(const struct ixev_ctx *ctx);
 bool ixev_eof(const struct ixev_ctx *ctx);
 
-/* Options of the connection (IX_OPT_); effective with the next round. */
+/*
+ * An option of the connection (IX_OPT_), from the next round on.
+ * -ENOTCONN: before it is connected, as in the accept hook.
+ */
 int ixev_set_option(struct ixev_ctx *ctx, uint32_t option, uint64_t value);
 
 /* ---- timers ---- */

@@ -9,7 +9,9 @@
  *  - Every socket is non-blocking, whatever flags say.
  *  - Nothing is sent or received but in ixs_epoll_wait(): each call is one round of the event loop.
  *  - A socket is in at most one epoll set (EEXIST), and an epoll set is in none.
- *  - Only AF_INET, SOCK_STREAM and SOCK_DGRAM.
+ *  - Only AF_INET, SOCK_STREAM and SOCK_DGRAM; no MSG_PEEK. A stream socket is bound to a port to listen
+ *    (EINVAL), and is not bound to connect (EOPNOTSUPP). The port that the kernel chooses for a datagram
+ *    socket is not told: ixs_getsockname() says 0.
  *  - SO_REUSEADDR and SO_REUSEPORT are accepted and say what is true anyway: each thread listens on
  *    a port for the connections of its core.
  */
@@ -65,7 +67,8 @@ int ixs_getpeername(int s, struct sockaddr *addr, socklen_t *len);
 /*
  * SOL_SOCKET: SO_ERROR, SO_TYPE, SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_LINGER (with time 0: close
  * resets), SO_RCVBUF (can only grow), SO_SNDBUF (pending limit). IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
- * TCP_KEEPIDLE, TCP_USER_TIMEOUT, TCP_CONGESTION, TCP_INFO. Others: ENOPROTOOPT.
+ * TCP_KEEPIDLE, TCP_USER_TIMEOUT, TCP_CONGESTION, TCP_INFO. Others: ENOPROTOOPT. What was set before there is
+ * a connection holds for it, what was set for a listener for the connections that it accepts.
  */
 int ixs_setsockopt(int s, int level, int name, const void *value, socklen_t len);
 int ixs_getsockopt(int s, int level, int name, void *value, socklen_t *len);
