@@ -54,8 +54,19 @@ $(BUILD)/linux/%/initrd-$(1).cpio: $(BUILD)/linux/%/initrd.cpio | $(DEPS)
 		$$(addprefix --add ,$$(INITRAMFS) $(3)) $$(addprefix --program ,$(2))
 endef
 $(eval $(call initrd_with,net,$(NET_PROGRAMS)))
-$(eval $(call initrd_with,apps,$(APPS_PROGRAMS),$(BUILD)/apps/netpipe=apps/netpipe))
-$(BUILD)/linux/cloud/initrd-apps.cpio: $(BUILD)/apps/netpipe
+APPS_FILES := $(BUILD)/apps/netpipe=apps/netpipe \
+	$(foreach f,lines lines.conf commands output,$(BUILD)/test/tutorial/$(f)=root/$(f))
+$(eval $(call initrd_with,apps,$(APPS_PROGRAMS),$(APPS_FILES)))
+$(BUILD)/linux/cloud/initrd-apps.cpio: $(foreach f,$(APPS_FILES),$(firstword $(subst =, ,$(f))))
+
+# Files that docs/tutorial.md shows, and its program as it says to build it.
+TUTORIAL := $(BUILD)/test/tutorial
+$(TUTORIAL)/lines: $(TUTORIAL)/lines.c userlib/ix-cc $(BUILD)/userlib/libix.a
+	BUILD=$(abspath $(BUILD)) userlib/ix-cc $(WARN) $(REPRO) $< -o $@
+$(TUTORIAL)/lines.c $(TUTORIAL)/lines.conf $(TUTORIAL)/commands $(TUTORIAL)/output: $(TUTORIAL)/%: \
+		docs/tutorial.md tests/build.mk
+	@mkdir -p $(@D)
+	awk '/^<!-- file: $* -->$$/ { f = 1; next } f && /^```/ { if (f++ == 2) exit; next } f' $< >$@
 
 # The guest kernel's applications once more, as anybody links a program with musl, for dataplanes
 # beside Linux (tests/linux/guests.sh).

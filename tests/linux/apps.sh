@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 # The applications, one after the other, in a dataplane on a software VF. Their clients are programs
 # of Linux's in a network namespace of their own, behind a router (this Linux, by ixgbevf) that loses
-# packets of both directions if ixloss= is given. Needs vfs=2, 2 CPUs and initrd-apps.
+# ixloss= percent of the packets of each direction in a second pass: of some clients, or with ixlong=1
+# of all. Last, the program of docs/tutorial.md. Needs vfs=2, 2 CPUs and initrd-apps.
 # shellcheck source=/dev/null
 . /tests/lib.sh
 
 IP=10.8.0.2
-loss=$(sed -n 's/.*ixloss=\([0-9]*\).*/\1/p' /proc/cmdline) # percent, each direction
+loss=$(sed -n 's/.*ixloss=\([0-9]*\).*/\1/p' /proc/cmdline)
+long=$(sed -n 's/.*ixlong=\([0-9]*\).*/\1/p' /proc/cmdline)
 
 # ---- the bed ----
 
@@ -34,16 +36,18 @@ loss_on() {
 	done
 }
 
-loss_off() { # packets were lost, each way
+loss_off() {
+	sum=0
 	for link in eth0 near; do
 		dropped=$(/bin/tc -s qdisc show dev "$link" | sed -n 's/.*dropped \([0-9]*\).*/\1/p')
 		echo "loss: $dropped packets that were to leave by $link"
-		[ "$dropped" -gt 0 ] && /bin/tc qdisc del dev "$link" root || return 1
+		sum=$((sum + dropped))
+		/bin/tc qdisc del dev "$link" root || return 1
 	done
+	[ $sum -gt 0 ]
 }
 
 start() { # application, other lines of its description
-	app=$1
 	cat >/tmp/app.conf <<END
 name = $1
 memory = 160M
@@ -54,7 +58,11 @@ gateway = 10.8.0.1
 application = /apps/$1
 $2
 END
-	ixctl start /tmp/app.conf || return 1
+	ixctl start /tmp/app.conf && serves "$1"
+}
+
+serves() { # application
+	app=$1
 	for _ in $(seq 600); do
 		ixctl events | grep -q "$1 ready" && return 0
 		[ "$(state "$1")" = running ] || break
@@ -89,10 +97,13 @@ try() { # name, function...: what one of the functions below does, as the client
 	tail -n 2 /tmp/out | sed "s/^/$name: /"
 }
 
-twice() { # command...: without loss, and with it if there is to be any
+try_more() { # the same, but not when the second pass is to be short
+	if [ -z "$lossy" ] || [ -n "$long" ]; then try "$@"; fi
+}
+
+twice() { # command...: without loss, and with it
 	lossy=
 	"$@"
-	[ -n "$loss" ] || return
 	check "$app-loss-on" loss_on
 	lossy=-lossy
 	"$@"
@@ -107,7 +118,7 @@ echoed() { # protocol, largest, window
 
 echo_clients() {
 	try "echo-tcp$lossy" echoed tcp 4000 32
-	try "echo-udp$lossy" echoed udp 1472 16
+	try_more "echo-udp$lossy" echoed udp 1472 16
 }
 
 talked() {
@@ -148,7 +159,7 @@ browsed() { # connections, seconds
 
 http_clients() {
 	try "httpd-file$lossy" same_file large
-	try "httpd-wrk$lossy" browsed 8 2
+	try_more "httpd-wrk$lossy" browsed 8 2
 }
 
 # ---- kv ----
@@ -170,9 +181,9 @@ slapped() {
 }
 
 kv_clients() {
-	try "kv-ascii$lossy" stored ascii
 	try "kv-binary$lossy" stored binary
-	try "kv-load$lossy" slapped get
+	try_more "kv-ascii$lossy" stored ascii
+	try_more "kv-load$lossy" slapped get
 }
 
 # ---- netpipe ----
@@ -185,6 +196,18 @@ pipes() {
 	try "netpipe$lossy" framed
 }
 
+# ---- the tutorial ----
+
+# Its commands, each when the one before has had its effect; what they print is its output.
+tutorial() {
+	: >/tmp/got
+	while read -r line; do
+		far sh -c "$line" >>/tmp/got 2>&1 || return 1
+		case $line in "ixctl start"*) serves lines || return 1 ;; esac
+	done </root/commands
+	cmp /root/output /tmp/got || { cat /tmp/got; return 1; }
+}
+
 if [ "$1" = client ]; then
 	shift
 	"$@"
@@ -195,7 +218,7 @@ control || exit 1
 unshare -n sleep 100000 &
 holder=$!
 check network network
-head -c 200000 /dev/urandom >/tmp/large
+head -c 600000 /dev/urandom >/tmp/large
 head -c 500 /dev/urandom >/tmp/small
 
 check echo-started start echo "arguments = server"
@@ -219,4 +242,6 @@ end kv
 check netpipe-started start netpipe "arguments = server"
 twice pipes
 end netpipe
+
+(cd /root && check tutorial tutorial)
 kill "$holder" %1
