@@ -355,9 +355,8 @@ void tcp_rx_burst(struct ixn *n, struct ixn_rxbuf **bufs, uint32_t count)
 /* ---- packets out */
 
 /* Flags of a connection whose output takes the full path. */
-#define OUT_UNUSUAL                                                                    \
-	(F_LOSS | F_ECN | F_OOO | F_DSACK | F_MARK | F_CORK | F_FIN_QUEUED | F_RETRY | \
-	 F_COLD_TIMER | F_DEAD)
+#define OUT_UNUSUAL \
+	(F_LOSS | F_ECN | F_OOO | F_DSACK | F_MARK | F_CORK | F_FIN_QUEUED | F_RETRY | F_DEAD)
 
 /* What is the same for all packets of a cycle. */
 struct headers {
@@ -464,7 +463,7 @@ static inline bool fast_out(struct ixn *n, struct tcb *t, const struct headers *
 	t->ack_at = 0;
 	if (unlikely(t->cwnd > iw))
 		tcb_cold(n, t)->last_send = n->tick;
-	/* The timer; see tcp_set_rto(). */
+	/* The timer; see tcp_set_rto(). Other deadlines have not moved, and the wheel's entry comes before them. */
 	const struct ixn_tcp_config *cfg = &n->cfg.tcp;
 	uint64_t us = tcp_rto_us(cfg, t);
 	uint32_t at = us_to_ticks(us < cfg->rto_max_us ? us : cfg->rto_max_us);
