@@ -25,17 +25,27 @@ int ix_number_parse(uint64_t *value, const char *text, uint64_t min, uint64_t ma
 	return 0;
 }
 
+static bool ends_word(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || !c;
+}
+
 size_t ix_word(const char **p, const char **word)
 {
-	while (**p == ' ' || **p == '\t')
-		++*p;
-	*word = *p;
-	while (**p && !strchr(" \t\r\n", **p))
-		++*p;
-	return (size_t)(*p - *word);
+	const char *s = *p;
+
+	while (*s == ' ' || *s == '\t')
+		s++;
+	*word = s;
+	while (!ends_word(*s))
+		s++;
+	*p = s;
+	return (size_t)(s - *word);
 }
 
 bool ix_word_is(const char *word, size_t len, const char *text)
 {
-	return len == strlen(text) && memcmp(word, text, len) == 0;
+	for (; len && *text && *word == *text; len--)
+		word++, text++;
+	return !len && !*text;
 }
