@@ -254,8 +254,8 @@ static void transmit(struct core *c, uint64_t now, bool end)
 		c->port.kick(c->port.ctx);
 }
 
-/* Packets and timers in, events appended to evq. Number of packets. */
-static uint32_t receive(struct core *c, uint64_t now)
+/* Packets and timers in, events appended to evq. Number of packets; *next: as ixn_next_timer(). */
+static uint32_t receive(struct core *c, uint64_t now, uint64_t *next)
 {
 	struct ixn_rxbuf *buf[CORE_MAX_BATCH];
 	uint32_t n;
@@ -269,9 +269,12 @@ static uint32_t receive(struct core *c, uint64_t now)
 	}
 	if (n)
 		ixn_rx(c->net, buf, n, now);
-	/* Either also brings up the events that had to wait. */
-	if (ixn_next_timer(c->net) <= now || (!n && ixn_backlogged(c->net)))
+	*next = ixn_next_timer(c->net);
+	/* As ixn_rx() does, it brings up the events that had to wait, too. */
+	if (*next <= now || (!n && ixn_backlogged(c->net))) {
 		ixn_timers(c->net, now);
+		*next = ixn_next_timer(c->net);
+	}
 	c->n.cycles++;
 	c->n.cycles_empty += n == 0;
 	c->n.rx_frames += n;
@@ -283,13 +286,19 @@ static uint32_t receive(struct core *c, uint64_t now)
 	return n;
 }
 
-uint64_t core_next(const struct core *c)
+/* `stack`: ixn_next_timer() */
+static uint64_t next_work(const struct core *c, uint64_t stack)
 {
-	uint64_t until = ixn_next_timer(c->net);
+	uint64_t user = timers_next(&c->timers);
 
 	if (ixn_backlogged(c->net) || c->evq.n)
 		return 0;
-	return timers_next(&c->timers) < until ? timers_next(&c->timers) : until;
+	return user < stack ? user : stack;
+}
+
+uint64_t core_next(const struct core *c)
+{
+	return next_work(c, ixn_next_timer(c->net));
 }
 
 /* The time since it was last asked was spent in one way. */
@@ -302,13 +311,11 @@ static void spent(struct core *c, uint64_t *way)
 }
 
 /* `empty`: nothing was done since it was last called. False: the application is to be returned to. */
-static bool sleep(struct core *c, uint64_t now, uint64_t deadline, bool empty)
+static bool sleep(struct core *c, uint64_t now, uint64_t until, bool empty)
 {
-	uint64_t until = core_next(c), mark = c->tsc_mark;
+	uint64_t mark = c->tsc_mark;
 	bool go_on;
 
-	if (deadline < until)
-		until = deadline;
 	if (until <= now)
 		return true;
 	spent(c, &c->n.tsc_kernel);
@@ -323,6 +330,7 @@ static uint32_t cycle(struct core *c, uint64_t wait)
 {
 	uint64_t now = now_us(c);
 	uint64_t deadline = wait > UINT64_MAX - now ? UINT64_MAX : now + wait;
+	uint64_t next;
 	bool empty = false;
 
 	/* What a background cycle has left is older than anything else: up with it first, and
@@ -335,12 +343,13 @@ static uint32_t cycle(struct core *c, uint64_t wait)
 		uint32_t packets, events;
 
 		transmit(c, now, true);
-		packets = receive(c, now);
+		packets = receive(c, now, &next);
 		events = core_deliver(c, now);
 		core_stats_tick(c, now);
 		if (events || now >= deadline)
 			return events;
-		if (!packets && !sleep(c, now, deadline, empty))
+		next = next_work(c, next);
+		if (!packets && !sleep(c, now, next < deadline ? next : deadline, empty))
 			return 0;
 		empty = !packets;
 		now = now_us(c);
@@ -539,7 +548,7 @@ static void forget(struct core *c)
 
 uint32_t core_end(struct core *c, enum core_end how)
 {
-	uint64_t now = now_us(c);
+	uint64_t now = now_us(c), next;
 	uint32_t left = 0;
 	struct ixn_usage u;
 
@@ -549,7 +558,7 @@ uint32_t core_end(struct core *c, enum core_end how)
 	if (how != CORE_DRAIN)
 		left = ixn_abort_all(c->net, how == CORE_DROP);
 	transmit(c, now, true);
-	receive(c, now);
+	receive(c, now, &next);
 	core_discard(c);
 	if (how == CORE_DROP)
 		c->attached = false;
@@ -560,13 +569,13 @@ uint32_t core_end(struct core *c, enum core_end how)
 
 void core_background(struct core *c)
 {
-	uint64_t now = now_us(c);
+	uint64_t now = now_us(c), next;
 
 	c->n.background++;
 	for (uint32_t i = 0; i < c->evq.n && !c->dead_held; i++)
 		c->dead_held = c->evq.ev[i].type == IXN_EV_DEAD;
 	/* A handle whose last event the application has not answered does not end here. */
 	transmit(c, now, !c->dead_out && !c->dead_held);
-	receive(c, now);
+	receive(c, now, &next);
 	core_stats_tick(c, now);
 }

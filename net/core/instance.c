@@ -339,7 +339,8 @@ void ixn_timers(struct ixn *n, uint64_t now)
 void ixn_transmit(struct ixn *n, uint64_t now)
 {
 	set_now(n, now);
-	tcp_output_all(n);
+	if (n->npending)
+		tcp_output_all(n);
 	if (n->txq_n)
 		tx_burst(n);
 }
