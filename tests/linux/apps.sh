@@ -92,7 +92,7 @@ end() { # application
 try() { # name, function...: what one of the functions below does, as the client
 	name=$1
 	shift
-	far sh "$0" client "$@" >/tmp/out 2>&1
+	far timeout 60 sh "$0" client "$@" >/tmp/out 2>&1
 	report "$name" $? "$(tail -n 3 /tmp/out)"
 	tail -n 2 /tmp/out | sed "s/^/$name: /"
 }
@@ -122,7 +122,7 @@ echo_clients() {
 }
 
 talked() {
-	[ "$(echo hello | nc -w 20 $IP 7)" = hello ]
+	[ "$(echo hello | nc $IP 7)" = hello ]
 }
 
 pinged() {
@@ -144,11 +144,11 @@ many_echoes() {
 # ---- httpd ----
 
 same_file() {
-	curl -sS -m 60 -o /tmp/got "http://$IP/$1" && cmp "/tmp/$1" /tmp/got
+	curl -sS -o /tmp/got "http://$IP/$1" && cmp "/tmp/$1" /tmp/got
 }
 
 no_such_file() {
-	[ "$(curl -sS -m 60 -o /dev/null -w '%{http_code}' "http://$IP/none")" = 404 ]
+	[ "$(curl -sS -o /dev/null -w '%{http_code}' "http://$IP/none")" = 404 ]
 }
 
 browsed() { # connections, seconds
@@ -202,7 +202,7 @@ pipes() {
 tutorial() {
 	: >/tmp/got
 	while read -r line; do
-		far sh -c "$line" >>/tmp/got 2>&1 || return 1
+		far timeout 60 sh -c "$line" >>/tmp/got 2>&1 || return 1
 		case $line in "ixctl start"*) serves lines || return 1 ;; esac
 	done </root/commands
 	cmp /root/output /tmp/got || { cat /tmp/got; return 1; }

@@ -428,6 +428,30 @@ static void options_come_from_the_listener(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
+/* Nothing more to read for us; the peer may go on, and so may we. */
+static void shuts_reading_down(void **state)
+{
+	char ch;
+	int s, c;
+
+	(void)state;
+	connected(&s, &c);
+	use(A);
+	assert_int_equal(ixs_shutdown(s, SHUT_RD), 0);
+	pair_run(p, 1000);
+	assert_int_equal(seen[A][s], EPOLLIN | EPOLLRDHUP);
+	use(A);
+	assert_int_equal(ixs_read(s, &ch, 1), 0);
+	assert_int_equal(ixs_write(s, "x", 1), 1);
+	pair_run(p, 1000);
+	use(B);
+	assert_int_equal(ixs_read(c, &ch, 1), 1);
+	assert_int_equal(ixs_read(c, &ch, 1), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(ixs_shutdown(c, 3), -1);
+	assert_int_equal(errno, EINVAL);
+}
+
 /* A connection that was closed and still sends ends with the thread's sockets. */
 static void exits_while_closing(void **state)
 {
@@ -601,6 +625,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(level_edge_oneshot, setup, teardown),
 	    cmocka_unit_test_setup_teardown(ends_by_edge_and_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(options_come_from_the_listener, setup, teardown),
+	    cmocka_unit_test_setup_teardown(shuts_reading_down, setup, teardown),
 	    cmocka_unit_test_setup_teardown(exits_while_closing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(fills_up_and_drains, setup, teardown),

@@ -466,8 +466,11 @@ ssize_t ixs_recvfrom(int number, void *buf, size_t len, int flags, struct sockad
 		return -1;
 	if (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL))
 		return fail(EOPNOTSUPP);
-	if (s->kind == SOCK_CONN)
-		return result(ixev_recv(&s->ctx, buf, len));
+	if (s->kind == SOCK_CONN) {
+		ssize_t n = ixev_recv(&s->ctx, buf, len);
+
+		return n == -EAGAIN && s->shut_read ? 0 : result(n);
+	}
 	return take_datagram(s, &all, 1, addr, alen);
 }
 
@@ -592,6 +595,10 @@ int ixs_shutdown(int number, int how)
 		return fail(EINVAL);
 	if (s->kind != SOCK_CONN || !s->connected)
 		return fail(ENOTCONN);
+	if (how != SHUT_WR) {
+		s->shut_read = true;
+		sock_notify(s, EPOLLIN | EPOLLRDHUP);
+	}
 	if (how != SHUT_RD)
 		err = ixev_shutdown(&s->ctx);
 	return err < 0 ? fail(-err) : 0;

@@ -90,6 +90,8 @@ static uint32_t levels(const struct sock *s)
 			ev |= EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLRDHUP;
 		else if (ixev_eof(&s->ctx))
 			ev |= EPOLLRDHUP;
+		if (s->shut_read)
+			ev |= EPOLLIN | EPOLLRDHUP;
 		break;
 	default: /* not connected: as Linux reports it; a failed connect adds its error */
 		ev = s->type == SOCK_STREAM ? EPOLLOUT | EPOLLHUP : EPOLLOUT;

@@ -46,7 +46,7 @@ struct sock {
 	int type; /* SOCK_STREAM, SOCK_DGRAM */
 	struct ix_ip local_ip, remote_ip;
 	uint16_t local_port, remote_port;
-	bool connected, connecting, bound;
+	bool connected, connecting, bound, shut_read;
 	struct sock_options opt;
 	int error; /* SO_ERROR, positive */
 

@@ -40,8 +40,8 @@ struct ixev_config {
 };
 
 /*
- * Attaches the calling thread. `conf` may be NULL. Errors: those of attach, which ix_attach_error() puts into
- * words; -ENOMEM.
+ * Attaches the calling thread. `conf` may be NULL. Errors: those of attach, which ix_attach_error() puts
+ * into words; -ENOMEM.
  */
 int ixev_open(struct ixev **base, const struct ixev_config *conf);
 
@@ -152,8 +152,8 @@ struct ixev_listener {
 };
 
 /*
- * Listens on local:port (ix_ip_any: all addresses); l->accept and l->keepalive are set by the caller. Every thread of a
- * server listens for itself. -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS.
+ * Listens on local:port (ix_ip_any: all addresses); l->accept and l->keepalive are set by the caller.
+ * Every thread of a server listens for itself. -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS.
  */
 int ixev_listen(struct ixev *base, struct ixev_listener *l, const struct ix_ip *local,
 		uint16_t port, uint32_t backlog);

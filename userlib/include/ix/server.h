@@ -13,16 +13,17 @@
 struct ix_server {
 	uint16_t port;
 	size_t
-	    conn_size; /* of a connection's structure, which begins with struct ixev_ctx; 0: no more */
+	    conn_size; /* of a connection's structure; it begins with struct ixev_ctx. 0: just that */
 
 	/* On each core, before it serves. 0, or a negative errno value that ends the server. May be NULL. */
 	int (*start)(const struct ix_server *s, struct ixev *base);
 
 	/*
-	 * Answers the request at `data`, of which `len` > 0 bytes are there, and returns how many it takes
-	 * up (those that are not there yet are dropped when they come); or 0, and *want (len + 1 unless it says more) is how many must be there before it is asked
-	 * again: to bound that is its affair. It is asked only while less than the pending limit waits
-	 * to be sent, and then all it sends is taken, as far as there is memory.
+	 * Answers the request at `data`, of which `len` > 0 bytes are there, and returns how many it takes up
+	 * (those that are not there yet are dropped when they come); or 0, and *want (len + 1 unless it says
+	 * more) is how many must be there before it is asked again: to bound that is its affair. It is asked
+	 * only while less than the pending limit waits to be sent, and then all it sends is taken, as far as
+	 * there is memory.
 	 *
 	 * ixev_shutdown() makes it the last request: what the peer still sends is dropped until it ends
 	 * too. ixev_close() and ixev_abort() end the connection at once.

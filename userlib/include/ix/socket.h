@@ -32,8 +32,8 @@ int ixs_init(const struct ixev_config *conf);
 void ixs_exit(void);
 
 /*
- * A thread that drives several dataplanes (<ix/ixhost.h>) has a table of sockets for each: makes `t` the one
- * in use (NULL: none; then ixs_init() makes another) and returns the one before.
+ * A thread that drives several dataplanes (<ix/ixhost.h>) has a table of sockets for each: makes `t` the
+ * one in use (NULL: none; then ixs_init() makes another) and returns the one before.
  */
 struct sockets;
 struct sockets *ixs_use(struct sockets *t);
@@ -67,8 +67,8 @@ int ixs_getpeername(int s, struct sockaddr *addr, socklen_t *len);
 /*
  * SOL_SOCKET: SO_ERROR, SO_TYPE, SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_LINGER (with time 0: close
  * resets), SO_RCVBUF (can only grow), SO_SNDBUF (pending limit). IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
- * TCP_KEEPIDLE, TCP_USER_TIMEOUT, TCP_CONGESTION, TCP_INFO. Others: ENOPROTOOPT. What was set before there is
- * a connection holds for it, what was set for a listener for the connections that it accepts.
+ * TCP_KEEPIDLE, TCP_USER_TIMEOUT, TCP_CONGESTION, TCP_INFO. Others: ENOPROTOOPT. What was set before there
+ * is a connection holds for it, what was set for a listener for the connections that it accepts.
  */
 int ixs_setsockopt(int s, int level, int name, const void *value, socklen_t len);
 int ixs_getsockopt(int s, int level, int name, void *value, socklen_t *len);
