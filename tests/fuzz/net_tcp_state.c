@@ -126,6 +126,7 @@ static void run(const uint8_t *data, size_t size, bool no_fast, struct ixn_stats
 				ixn_sendv(f.n, c, seg, 1 + op % 3);
 				break;
 			case 3:
+				fz_events(&f); /* nobody gives back what he has not heard of */
 				ixn_recv_done(f.n, c, arg);
 				break;
 			case 4:

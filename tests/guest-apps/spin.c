@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * An echo server that computes too long: a message "spin N" is answered after N milliseconds in an endless
- * loop, as a buggy application would spend them. Argument "now": spins for ever after the first run_io(); "slept": sleeps before.
+ * loop, as a buggy application would spend them. Argument "now": spins for ever after the first run_io(); "slept": sleeps before;
+ * "other": serves on another core.
  */
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +74,8 @@ static void never_return(struct ixev_timer *t)
 		;
 }
 
-int main(int argc, char **argv)
+/* how: the argument or NULL. Returns NULL if it could not serve, or not go on. */
+static void *serve(void *how)
 {
 	struct ixev_listener listener = {.accept = accept_one};
 	struct ixev_timer timer;
@@ -83,10 +86,10 @@ int main(int argc, char **argv)
 		err = ixev_listen(base, &listener, &ix_ip_any, 7, 0);
 	if (err) {
 		printf("spin: %s\n", strerror(-err));
-		return 1;
+		return NULL;
 	}
-	if (argc > 1) {
-		sleeps = !strcmp(argv[1], "slept");
+	if (how) {
+		sleeps = !strcmp(how, "slept");
 		ixev_timer_init(&timer, never_return);
 		ixev_timer_add(base, &timer, 1000);
 	}
@@ -94,5 +97,15 @@ int main(int argc, char **argv)
 	for (uint64_t end = now_ms() + 15; now_ms() < end;)
 		;
 	printf("spin: serving\n");
-	return ixev_loop(base) < 0;
+	return ixev_loop(base) < 0 ? NULL : base;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+	void *ok;
+
+	if (argc < 2 || strcmp(argv[1], "other") != 0)
+		return !serve(argv[1]);
+	return pthread_create(&thread, NULL, serve, NULL) || pthread_join(thread, &ok) || !ok;
 }
