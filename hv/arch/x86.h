@@ -38,6 +38,7 @@
 #define MSR_FEATURE_CONTROL   0x3a
 #define MSR_BIOS_UPDT_TRIG    0x79
 #define MSR_BIOS_SIGN_ID      0x8b
+#define MSR_CORE_CAPABILITIES 0xcf
 #define MSR_MTRR_CAP          0xfe
 #define MSR_SYSENTER_CS       0x174
 #define MSR_SYSENTER_ESP      0x175
@@ -84,6 +85,7 @@
 #define DEBUGCTL_BTF                BIT(1)
 #define PERF_PEBS                   0x14fc0ul /* trap, arch, format, baseline, output to PT */
 #define PERF_FREEZE_SMM             BIT(12)
+#define CORE_CAPS_RAR               BIT(1) /* remote action request */
 #define APIC_BASE_BSP               BIT(8)
 #define APIC_BASE_EXTD              BIT(10)
 #define APIC_BASE_EN                BIT(11)

@@ -29,11 +29,14 @@ static const struct {
 	 * which mean other memory while the hypervisor runs: no DTES64, DS-CPL, PDCM, DS. */
     {1, ANY_SUBLEAF, ECX, BIT(5) | BIT(6) | BIT(2) | BIT(4) | BIT(15), ALWAYS_HIDDEN},
     {1, ANY_SUBLEAF, EDX, BIT(21), ALWAYS_HIDDEN},
-    /* SGX, Processor Trace; ENQCMD, SGX launch control; user interrupts */
+    /* Hardware feedback, by which the processor writes to physical memory: with Thread Director */
+    {6, ANY_SUBLEAF, EAX, BIT(19) | BIT(23), ALWAYS_HIDDEN},
+    /* SGX, Processor Trace; bus-lock detection (DEBUGCTL is filtered), ENQCMD, SGX launch control; user
+     * interrupts, by which SENDUIPI would pass the ICR filter */
     {7, 0, EBX, BIT(2) | BIT(25), ALWAYS_HIDDEN},
-    {7, 0, ECX, BIT(29) | BIT(30), ALWAYS_HIDDEN},
+    {7, 0, ECX, BIT(24) | BIT(29) | BIT(30), ALWAYS_HIDDEN},
     {7, 0, EDX, BIT(5), ALWAYS_HIDDEN},
-    {7, 1, EAX, BIT(17), ALWAYS_HIDDEN},                   /* FRED */
+    {7, 1, EAX, BIT(17) | BIT(22), ALWAYS_HIDDEN},         /* FRED, HRESET */
     {0x80000001, ANY_SUBLEAF, ECX, BIT(2), ALWAYS_HIDDEN}, /* SVM */
     {7, 0, EBX, BIT(10), BIT(12)},                         /* INVPCID */
     {7, 0, ECX, BIT(5), BIT(26)},                          /* WAITPKG */
@@ -41,6 +44,7 @@ static const struct {
     {7, 0, EDX, BIT(18), BIT(27)},                         /* PCONFIG */
     {0x80000001, ANY_SUBLEAF, EDX, BIT(27), BIT(3)},       /* RDTSCP */
     {0xd, 1, EAX, BIT(3), BIT(20)},                        /* XSAVES */
+    {0xd, 1, ECX, CPUID_XSS_HIDDEN, ALWAYS_HIDDEN},
 };
 
 static uint32_t *reg_of(struct cpuid_regs *regs, enum reg reg)
@@ -70,6 +74,7 @@ static bool is_empty(const struct cpuid_policy *policy, uint32_t leaf)
 		return policy->hide_monitor;
 	case 0x12:       /* SGX */
 	case 0x14:       /* Processor Trace */
+	case 0x20:       /* HRESET */
 	case 0x8000000a: /* SVM */
 		return true;
 	case 0x1b: /* PCONFIG */

@@ -21,6 +21,10 @@ struct cpuid_regs {
  * guest: each that the processor has should be granted. */
 #define CPUID_GATED_CONTROLS (1u << 3 | 1u << 12 | 1u << 20 | 1u << 26 | 1u << 27)
 
+/* Supervisor state components that XRSTORS would load past the MSR bitmap: Processor Trace, user
+ * interrupts (SDM 1 table 13-1). For the XSS-exiting bitmap, and hidden. */
+#define CPUID_XSS_HIDDEN (1u << 8 | 1u << 14)
+
 struct cpuid_policy {
 	uint32_t secondary; /* secondary controls that are on for this guest */
 	bool hide_monitor;  /* MONITOR/MWAIT */

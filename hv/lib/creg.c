@@ -14,9 +14,8 @@ uint64_t creg_cr0_mask(const struct creg_limits *l)
 
 uint64_t creg_cr4_mask(const struct creg_limits *l)
 {
-	/* Bits that must be 0 are #GP for the guest without our help, were they not maskable: a
-	 * write that sets one exits, and is refused by creg_cr4_ok(). */
-	return CR4_VMXE | CR4_SMXE | l->cr4_fixed0 | ~l->cr4_fixed1;
+	/* A write that sets a bit which must be 0, or is refused, exits: creg_cr4_ok(). */
+	return CR4_REFUSED | l->cr4_fixed0 | ~l->cr4_fixed1;
 }
 
 /* SDM 2B, MOV to control registers */
@@ -40,7 +39,7 @@ bool creg_cr4_ok(const struct creg_limits *l, const struct creg_state *s, uint64
 	uint64_t changed = value ^ s->cr4;
 	bool long_mode = s->efer & EFER_LMA;
 
-	if (value & (~l->cr4_fixed1 | CR4_VMXE | CR4_SMXE))
+	if (value & (~l->cr4_fixed1 | CR4_REFUSED))
 		return false;
 	if (long_mode && (!(value & CR4_PAE) || changed & CR4_LA57))
 		return false;

@@ -23,6 +23,12 @@
 #define CR4_SMXE  (1ull << 14)
 #define CR4_PCIDE (1ull << 17)
 #define CR4_CET   (1ull << 23)
+#define CR4_UINTR (1ull << 25)
+#define CR4_FRED  (1ull << 32)
+
+/* Hidden from every guest by cpuid.c: VMX, SMX, user interrupts (SENDUIPI would pass the ICR filter),
+ * and FRED, whose event delivery the hypervisor does not know. */
+#define CR4_REFUSED (CR4_VMXE | CR4_SMXE | CR4_UINTR | CR4_FRED)
 
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)

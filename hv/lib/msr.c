@@ -15,10 +15,12 @@ static const struct rule root_rules[] = {
     {0x079, 0x079, MSR_DENY, MSR_EMULATE}, /* BIOS_UPDT_TRIG: dropped */
     {0x08c, 0x08f, MSR_DENY, MSR_DENY},    /* SGXLEPUBKEYHASH */
     {0x09b, 0x09b, MSR_DENY, MSR_DENY},    /* SMM_MONITOR_CTL */
+    {0x0cf, 0x0cf, MSR_EMULATE, MSR_DENY}, /* CORE_CAPABILITIES: no RAR */
+    {0x0ed, 0x0ef, MSR_DENY, MSR_DENY},    /* RAR: tables in physical memory */
     {0x1a0, 0x1a0, MSR_PASS, MSR_EMULATE}, /* MISC_ENABLE: CPUID must not change */
     {0x1d9, 0x1d9, MSR_PASS, MSR_EMULATE}, /* DEBUGCTL: LBR and BTF alone */
     {0x1f2, 0x1f3, MSR_PASS, MSR_DENY},    /* SMRR */
-    {0x200, 0x21f, MSR_PASS, MSR_EMULATE}, /* variable MTRRs: the EPT has the types */
+    {0x200, 0x23f, MSR_PASS, MSR_EMULATE}, /* variable MTRRs: the EPT has the types */
     {0x250, 0x250, MSR_PASS, MSR_EMULATE}, /* fixed MTRRs */
     {0x258, 0x259, MSR_PASS, MSR_EMULATE},   {0x268, 0x26f, MSR_PASS, MSR_EMULATE},
     {0x2ff, 0x2ff, MSR_PASS, MSR_EMULATE}, /* MTRR_DEF_TYPE */
@@ -29,6 +31,9 @@ static const struct rule root_rules[] = {
     {0x570, 0x572, MSR_DENY, MSR_DENY},    /* address, past the EPT */
     {0x580, 0x587, MSR_DENY, MSR_DENY},      {0x600, 0x600, MSR_DENY, MSR_DENY}, /* DS_AREA */
     {0x830, 0x830, MSR_PASS, MSR_EMULATE},                                       /* x2APIC ICR */
+    {0x985, 0x98a, MSR_DENY, MSR_DENY},   /* UINTR: SENDUIPI sends any vector to any core */
+    {0x17d0, 0x17d4, MSR_DENY, MSR_DENY}, /* HW_FEEDBACK: writes physical memory, past the EPT */
+    {0x17da, 0x17da, MSR_DENY, MSR_DENY}, /* HRESET_ENABLE */
     {0x000, UINT32_MAX, MSR_PASS, MSR_PASS},
 };
 

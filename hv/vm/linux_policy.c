@@ -43,6 +43,8 @@ bool linux_rdmsr(uint32_t msr, uint64_t *value)
 		return false;
 	if (msr == MSR_PERF_CAPABILITIES)
 		*value &= ~(PERF_PEBS | PERF_FREEZE_SMM);
+	if (msr == MSR_CORE_CAPABILITIES)
+		*value &= ~CORE_CAPS_RAR;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "hv/arch/x86.h"
 #include "hv/console.h"
 #include "hv/hv.h"
+#include "hv/lib/cpuid.h"
 #include "hv/lib/string.h"
 #include "hv/lib/vmentry.h"
 #include "hv/mem.h"
@@ -102,7 +103,7 @@ static void set_controls(const struct vm *vm)
 	vmwrite(VMCS_ENTRY_CTLS,
 		c->entry1 | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER | (c->entry & ENTRY_LOAD_DEBUG));
 	if (proc2 & PROC2_XSAVES)
-		vmwrite(VMCS_XSS_EXITING, 0);
+		vmwrite(VMCS_XSS_EXITING, CPUID_XSS_HIDDEN);
 	if (proc2 & PROC2_VPID)
 		vmwrite(VMCS_VPID, vm->id + 1);
 	/* #DB and #AC can be made to recur endlessly in microcode (CVE-2015-5307, CVE-2015-8104);

@@ -38,16 +38,20 @@ static void cpuid_bits(void **state)
 
 	/* each gated instruction follows its control */
 	assert_int_equal(~filter(&p, 7, 0, 1 << 22).ebx, 1u << 2 | 1u << 25);
-	assert_int_equal(~filter(&p, 7, 0, 1 << 22).ecx, 1u << 29 | 1u << 30);
+	assert_int_equal(~filter(&p, 7, 0, 1 << 22).ecx, 1u << 24 | 1u << 29 | 1u << 30);
 	assert_int_equal(~filter(&p, 0xd, 1, 0).eax, 0);
+	/* XRSTORS may not load what the MSR bitmap keeps: Processor Trace, user interrupts */
+	assert_int_equal(~filter(&p, 0xd, 1, 0).ecx, 1u << 8 | 1u << 14);
+	assert_int_equal(~filter(&p, 6, 0, 0).eax, 1u << 19 | 1u << 23);
+	assert_int_equal(filter(&p, 0x20, 0, 0).ebx, 0);
 	assert_int_equal(filter(&p, 0x80000001, 0, 0).edx, ~0u);
 	p.secondary = 0;
 	assert_int_equal(~filter(&p, 7, 0, 0).ebx, 1u << 2 | 1u << 25 | 1u << 10);
 	assert_int_equal(~filter(&p, 7, 0, 0).ecx,
-			 1u << 29 | 1u << 30 | 1u << 5 | 1u << 22 | 1u << 4);
+			 1u << 24 | 1u << 29 | 1u << 30 | 1u << 5 | 1u << 22 | 1u << 4);
 	assert_int_equal(~filter(&p, 7, 0, 0).edx, 1u << 18 | 1u << 5);
 	assert_int_equal(filter(&p, 7, 2, 0).edx, ~0u);
-	assert_int_equal(~filter(&p, 7, 1, 0).eax, 1u << 17);
+	assert_int_equal(~filter(&p, 7, 1, 0).eax, 1u << 17 | 1u << 22);
 	assert_int_equal(~filter(&p, 0x80000001, 0, 0).edx, 1u << 27);
 	r = filter(&p, 0xd, 1, 0);
 	assert_true(~r.eax == 1u << 3 && !r.ebx && !r.ecx && !r.edx);
@@ -88,6 +92,14 @@ static void msr_policy(void **state)
 	assert_int_equal(msr_root(0x20f, true), MSR_EMULATE);
 	assert_int_equal(msr_root(0x277, true), MSR_PASS);
 	assert_int_equal(msr_root(0x4b564d01, true), MSR_PASS);
+	/* what the processor would do past the EPT or past the ICR filter */
+	for (uint32_t msr = 0x985; msr <= 0x98a; msr++)
+		assert_int_equal(msr_root(msr, true), MSR_DENY);
+	for (uint32_t msr = 0x17d0; msr <= 0x17d4; msr++)
+		assert_int_equal(msr_root(msr, true), MSR_DENY);
+	for (uint32_t msr = 0xed; msr <= 0xef; msr++)
+		assert_int_equal(msr_root(msr, true), MSR_DENY);
+	assert_int_equal(msr_root(0xcf, false), MSR_EMULATE);
 	assert_int_equal(msr_dataplane(0x4b564d01, true), MSR_DENY);
 	assert_int_equal(msr_dataplane(0x6e0, true), MSR_PASS);
 	assert_int_equal(msr_dataplane(0x80b, false), MSR_DENY);
@@ -130,6 +142,8 @@ static void msr_bitmap(void **state)
 
 /* Bochs' Haswell: CR0_FIXED0 80000021, CR4_FIXED0 2000, CR4_FIXED1 1727ff */
 static const struct creg_limits haswell = {0x80000021, 0xffffffff, 0x2000, 0x1727ff, true};
+
+static const struct creg_limits all = {0x80000021, 0xffffffff, 0x2000, ~0ull, true};
 
 static void control_registers(void **state)
 {
@@ -176,6 +190,11 @@ static void control_registers(void **state)
 	assert_false(creg_cr4_ok(&haswell, &s, CR4_PAE | CR4_SMXE));
 	assert_false(creg_cr4_ok(&haswell, &s, CR4_PAE | CR4_LA57));
 	assert_false(creg_cr4_ok(&haswell, &s, CR4_PAE | 1ull << 40));
+	/* a processor that has all of them */
+	assert_false(creg_cr4_ok(&all, &s, CR4_PAE | CR4_UINTR));
+	assert_false(creg_cr4_ok(&all, &s, CR4_PAE | CR4_FRED));
+	assert_true(creg_cr4_ok(&all, &s, CR4_PAE | CR4_CET | 1ull << 24)); /* PKS */
+	assert_int_equal(creg_cr4_mask(&all), CR4_VMXE | CR4_SMXE | CR4_UINTR | CR4_FRED);
 	s.efer = 0;
 	assert_true(creg_cr4_ok(&haswell, &s, 0));
 	assert_false(creg_cr4_ok(&haswell, &s, CR4_PCIDE));
