@@ -46,12 +46,13 @@ struct cpu {
 
 	/* mailbox: written by others */
 	uint32_t requests; /* REQ_ bits, set atomically; at CPU_REQUESTS */
+	uint32_t kicks;    /* NMIs sent to it that it has not taken yet */
 	uint32_t online;   /* the core reached C */
 	uint32_t halted;   /* and will do nothing any more */
 
 	uint32_t index; /* 0 is the boot core */
 	uint32_t apic_id;
-	uint32_t nmis; /* taken in root mode */
+	uint32_t nmis; /* taken */
 	bool vmx_on;
 	void *vmxon_region;
 	uint32_t owner;          /* vm->id of the domain that the core belongs to */

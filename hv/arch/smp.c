@@ -83,8 +83,15 @@ uint32_t smp_start(uint64_t trampoline_pa)
 void cpu_request(struct cpu *cpu, uint32_t requests)
 {
 	__atomic_or_fetch(&cpu->requests, requests, __ATOMIC_ACQ_REL);
-	if (cpu != this_cpu())
-		lapic_ipi(cpu->apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT);
+	if (cpu == this_cpu())
+		return;
+	__atomic_add_fetch(&cpu->kicks, 1, __ATOMIC_ACQ_REL);
+	lapic_ipi(cpu->apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT);
+}
+
+uint32_t cpu_take_requests(struct cpu *cpu)
+{
+	return __atomic_fetch_and(&cpu->requests, REQ_STOP, __ATOMIC_ACQ_REL) & ~REQ_STOP;
 }
 
 uint32_t smp_stop_others(void)
@@ -110,10 +117,14 @@ uint32_t smp_stop_others(void)
 }
 
 /*
- * An NMI in root mode: the kick. It only has to make sure that the core looks at its mailbox before
- * it sleeps or enters a guest. Two short pieces of code look first and then commit themselves
- * (cpu_wait: HLT; vmx_enter: VMLAUNCH or VMRESUME); an NMI between look and commit moves the
- * instruction pointer out of the piece.
+ * An NMI in root mode, or one that made a guest exit: the kick. It only has to make sure that the core
+ * looks at its mailbox before it sleeps or enters a guest. Two short pieces of code look first and then
+ * commit themselves (cpu_wait: HLT; vmx_enter: VMLAUNCH or VMRESUME); an NMI between look and commit
+ * moves the instruction pointer out of the piece.
+ *
+ * An NMI that nobody here has sent comes from outside, and is put into the mailbox. The mailbox cannot
+ * tell: a core may have emptied it before the kick arrives. Of two kicks at a time one may be lost; an
+ * NMI from outside is then taken for it.
  */
 extern const char cpu_wait_begin[], cpu_wait_end[], cpu_wait_out[];
 extern const char vmx_enter_begin[], vmx_enter_end[], vmx_enter_out[];
@@ -128,6 +139,10 @@ void nmi_handler(struct trap_frame *frame)
 			vmx_off();
 		halt_forever();
 	}
+	if (__atomic_load_n(&cpu->kicks, __ATOMIC_ACQUIRE))
+		__atomic_sub_fetch(&cpu->kicks, 1, __ATOMIC_ACQ_REL);
+	else
+		__atomic_or_fetch(&cpu->requests, REQ_NMI, __ATOMIC_ACQ_REL);
 	if (frame->rip >= (uint64_t)cpu_wait_begin && frame->rip < (uint64_t)cpu_wait_end)
 		frame->rip = (uint64_t)cpu_wait_out;
 	if (frame->rip >= (uint64_t)vmx_enter_begin && frame->rip < (uint64_t)vmx_enter_end)

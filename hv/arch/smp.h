@@ -13,7 +13,7 @@
 
 /* What a core can be asked to do (cpu->requests). */
 #define REQ_STOP  (1u << 0) /* halt for ever: panic, power-off */
-#define REQ_NMI   (1u << 1) /* Linux sends its core an NMI */
+#define REQ_NMI   (1u << 1) /* an NMI for Linux: of another of its cores, or from outside */
 #define REQ_INIT  (1u << 2) /* Linux sends its core an INIT */
 #define REQ_SIPI  (1u << 3) /* Linux sends its core a SIPI, with vcpu->sipi_vector */
 #define REQ_FLUSH (1u << 4) /* EPT translations are stale: drop them before the next VM entry */
@@ -34,6 +34,10 @@ uint32_t smp_start(uint64_t trampoline_pa);
 
 /* Adds requests to a core's mailbox and kicks it with an NMI. To itself it needs no kick. */
 void cpu_request(struct cpu *cpu, uint32_t requests);
+
+/* Empties this core's mailbox. REQ_STOP stays, and keeps the core out of guests and of sleep, until the
+ * NMI that comes with it. */
+uint32_t cpu_take_requests(struct cpu *cpu);
 
 /* REQ_STOP for all other cores that are up. Safe in a panic. Returns how many have not halted. */
 uint32_t smp_stop_others(void);

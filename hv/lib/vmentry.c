@@ -459,8 +459,11 @@ static const char *check_rip_rflags(const struct check *k)
 	const struct vmentry_fields *f = k->f;
 	uint32_t info = f->entry_info;
 
+	/* It need not be canonical: the bit below may differ. */
 	if (k->ia32e && f->seg[SEG_CS].ar & AR_L)
-		RULE(canonical(k, f->rip), "guest RIP: not canonical");
+		RULE(!(f->rip >> k->c->linear_width) ||
+			 f->rip >> k->c->linear_width == UINT64_MAX >> k->c->linear_width,
+		     "guest RIP: bits above the linear address");
 	else
 		RULE(!(f->rip >> 32), "guest RIP: upper half");
 	RULE(f->rflags & RFLAGS_FIXED1 && !(f->rflags & RFLAGS_RESERVED),

@@ -54,7 +54,7 @@ noreturn void core_loop(struct cpu *cpu)
 	struct vcpu *v = cpu->linux_vcpu;
 
 	for (;;) {
-		uint32_t requests = __atomic_exchange_n(&cpu->requests, 0, __ATOMIC_ACQ_REL);
+		uint32_t requests = cpu_take_requests(cpu);
 		uint32_t vm = owner(cpu);
 
 		linux_request(v, requests);

@@ -26,7 +26,7 @@ static struct vm linux_vm = {
     .name = "Linux",
     .exit = linux_exit,
     .request = linux_request,
-    .debug = linux_step_done,
+    .stepped = linux_step_ends,
 };
 
 noreturn void linux_ap(struct cpu *cpu)

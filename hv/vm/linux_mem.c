@@ -319,6 +319,7 @@ static void end_step(struct vcpu *v)
 static bool refuse_step(struct vcpu *v)
 {
 	if (v->step.pages)
+	vcpu_catch_exceptions(v, false);
 		end_step(v);
 	vcpu_inject_gp(v);
 	return true;
@@ -367,16 +368,17 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 	/* An interrupt shadow ends with this instruction, and does not go with the trap flag. */
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ul);
 	/* At the second page of an instruction Bochs says that the step is done. */
+		vcpu_catch_exceptions(v, true);
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) & ~PENDING_BS);
 	return true;
 }
 
-bool linux_step_done(struct vcpu *v)
+/* The trap at its end; or a fault of the same instruction, by another of its operands: Linux handles it
+ * with the flags that it had, and the instruction then comes here again. */
+bool linux_step_ends(struct vcpu *v, uint8_t vector)
 {
-	if (!v->step.pages)
-		return false;
 	end_step(v);
-	return !(v->step.rflags & RFLAGS_TF);
+	return vector == VEC_DB && !(v->step.rflags & RFLAGS_TF);
 }
 
 bool linux_ept_violation(struct vcpu *v)

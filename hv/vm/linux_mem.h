@@ -52,8 +52,8 @@ uint64_t linux_absent_accesses(void);
 
 bool linux_ept_violation(struct vcpu *v);
 
-/* A debug exception that ends the single step over an absent access. False: it is Linux's own. */
-bool linux_step_done(struct vcpu *v);
+/* An exception that ends the single step over an absent access. False: it is Linux's own. */
+bool linux_step_ends(struct vcpu *v, uint8_t vector);
 
 /* The core is reset or given away: a single step that was under way will not end. */
 void linux_step_drop(struct vcpu *v);

@@ -10,6 +10,7 @@
 #include "hv/console.h"
 #include "hv/hv.h"
 #include "hv/lib/cpuid.h"
+#include "hv/lib/insn.h"
 #include "hv/lib/string.h"
 #include "hv/lib/vmentry.h"
 #include "hv/mem.h"
@@ -43,6 +44,12 @@ _Static_assert(offsetof(struct vcpu, cr2) == VCPU_CR2, "offsets.h");
 #define AR_LDT      0x0082
 #define AR_TSS_BUSY 0x008b
 #define AR_UNUSABLE 0x10000
+#define AR_L        BIT(13)
+
+/* Exceptions that exit. #DB and #AC can be made to recur endlessly in microcode (CVE-2015-5307,
+ * CVE-2015-8104); #MC must reach the hypervisor. */
+#define EXCEPTIONS     (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
+#define ALL_EXCEPTIONS 0xffffffff
 
 #define CR0_RESET 0x60000010ul
 #define PAT_RESET 0x0007040600070406ul
@@ -106,9 +113,7 @@ static void set_controls(const struct vm *vm)
 		vmwrite(VMCS_XSS_EXITING, CPUID_XSS_HIDDEN);
 	if (proc2 & PROC2_VPID)
 		vmwrite(VMCS_VPID, vm->id + 1);
-	/* #DB and #AC can be made to recur endlessly in microcode (CVE-2015-5307, CVE-2015-8104);
-	 * #MC must reach the hypervisor. */
-	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC));
+	vmwrite(VMCS_EXCEPTION_BITMAP, EXCEPTIONS);
 	vmwrite(VMCS_PF_MASK, 0);
 	vmwrite(VMCS_PF_MATCH, 0);
 	vmwrite(VMCS_CR3_TARGETS, 0);
@@ -132,12 +137,13 @@ void vcpu_set_cr0(struct vcpu *v, uint64_t value)
 	uint64_t efer = vmread(VMCS_GUEST_EFER);
 	uint64_t entry = vmread(VMCS_ENTRY_CTLS);
 
-	(void)v;
 	vmwrite(VMCS_CR0_SHADOW, creg_cr0_shadow(value));
 	vmwrite(VMCS_GUEST_CR0, creg_cr0_real(&hv.vmx.creg, value));
 	/* Paging turned on with EFER.LME enters IA-32e mode, off leaves it (SDM 3A 10.8.5). */
 	if (!((old ^ value) & CR0_PG))
 		return;
+	/* The processor would drop its translations, which it keeps over exits (SDM 3A 4.10.4.1). */
+	invvpid_all(&hv.vmx, (uint16_t)(v->vm->id + 1));
 	if (value & CR0_PG && efer & EFER_LME) {
 		efer |= EFER_LMA;
 		entry |= ENTRY_IA32E;
@@ -279,14 +285,15 @@ void vcpu_stop_timer(struct vcpu *v)
 void vcpu_skip_bytes(struct vcpu *v, uint64_t length)
 {
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	bool code_64 = vmread(VMCS_GUEST_EFER) & EFER_LMA && vmread(VMCS_GUEST_CS_AR) & AR_L;
 
 	(void)v;
-	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + length);
+	vmwrite(VMCS_GUEST_RIP, insn_next(vmread(VMCS_GUEST_RIP), length, code_64));
 	if (blocking & (BLOCKING_STI | BLOCKING_MOVSS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			blocking & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOVSS));
 	/* The trap that a single step ends with. */
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+	if (insn_steps(vmread(VMCS_GUEST_RFLAGS), vmread(VMCS_GUEST_DEBUGCTL)))
 		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_BS);
 }
 
@@ -301,6 +308,12 @@ void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 	has_error = has_error && vmread(VMCS_GUEST_CR0) & CR0_PE;
 	v->injected = INTR_VALID | INTR_TYPE_HARD | vector | (has_error ? INTR_ERROR_CODE : 0);
 	vmwrite(VMCS_ENTRY_ERROR_CODE, error);
+}
+
+void vcpu_catch_exceptions(struct vcpu *v, bool all)
+{
+	(void)v;
+	vmwrite(VMCS_EXCEPTION_BITMAP, all ? ALL_EXCEPTIONS : EXCEPTIONS);
 }
 
 unsigned int vcpu_cpl(void)
@@ -332,7 +345,8 @@ static void set_event(struct vcpu *v)
 {
 	uint64_t proc = vmread(VMCS_PROC_CTLS), want = proc & ~(uint64_t)PROC_NMI_WINDOW;
 
-	if (v->nmi_pending) {
+	/* An NMI waits for the end of a step, whose flags its frame would hold. */
+	if (v->nmi_pending && !v->step.pages) {
 		if (!v->injected && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) &
 				      (BLOCKING_NMI | BLOCKING_MOVSS | BLOCKING_STI))) {
 			v->injected = INTR_VALID | INTR_TYPE_NMI | VEC_NMI;
@@ -346,28 +360,24 @@ static void set_event(struct vcpu *v)
 	vmwrite(VMCS_ENTRY_INTR_INFO, v->injected);
 }
 
-static bool handle_nmi(struct vcpu *v)
-{
-	/* NMIs stay blocked until an IRET; the handler that `int` runs has one. */
-	asm volatile("int $2");
-	/* Nobody kicked: it comes from outside. Linux gets it; a dataplane has no use for it. */
-	if (!__atomic_load_n(&v->cpu->requests, __ATOMIC_ACQUIRE) && v->vm->id == VM_LINUX)
-		v->nmi_pending = true;
-	return true;
-}
-
 static bool handle_exception(struct vcpu *v)
 {
 	uint32_t info = (uint32_t)vmread(VMCS_EXIT_INTR_INFO);
 	uint8_t vector = (uint8_t)info;
 
-	if (INTR_TYPE(info) == 2)
-		return handle_nmi(v);
+	if (INTR_TYPE(info) == 2) {
+		/* Further ones stay blocked until an IRET; nmi_handler(), that `int` runs, has one. */
+		asm volatile("int $2");
+		return true;
+	}
 	if (vector == VEC_MC)
 		panic("machine check in %s at %#lx", v->vm->name, vmread(VMCS_GUEST_RIP));
-	if (vector == VEC_DB && v->vm->debug && v->vm->debug(v))
+	if (v->step.pages && v->vm->stepped(v, vector))
 		return true;
-	/* #DB, #AC: the guest's own business, given back. A #DB's cause goes to DR6. */
+	/* The guest's own business, given back. A page fault's address goes to CR2, and a #DB's cause
+	 * to DR6. */
+	if (vector == VEC_PF)
+		v->cr2 = vmread(VMCS_EXIT_QUALIFICATION);
 	if (vector == VEC_DB) {
 		uint64_t dr6;
 
@@ -378,7 +388,7 @@ static bool handle_exception(struct vcpu *v)
 		vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
 		/* A trap that any program can set up in the shadow of MOV SS: VM entry wants to see
 		 * the pending single step (SDM 3C 27.3.1.5). */
-		if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
+		if (insn_steps(vmread(VMCS_GUEST_RFLAGS), vmread(VMCS_GUEST_DEBUGCTL)) &&
 		    vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOVSS))
 			vmwrite(VMCS_GUEST_PENDING_DEBUG,
 				vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_BS);
@@ -478,7 +488,7 @@ void vcpu_run(struct vcpu *v)
 	uint64_t since = rdtsc();
 
 	for (;;) {
-		uint32_t requests = __atomic_exchange_n(&v->cpu->requests, 0, __ATOMIC_ACQ_REL);
+		uint32_t requests = cpu_take_requests(v->cpu);
 		int status;
 
 		if (requests && !v->vm->request(v, requests))

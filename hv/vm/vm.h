@@ -97,8 +97,8 @@ struct vm {
 	bool (*exit)(struct vcpu *v, uint32_t reason);
 	/* Requests from the mailbox that concern the VM; true: the VM goes on. */
 	bool (*request)(struct vcpu *v, uint32_t requests);
-	/* A #DB that is not the guest's own; NULL: there is none. True: it is done with. */
-	bool (*debug)(struct vcpu *v);
+	/* An exception while vcpu.step is under way. True: it was the step's, not the guest's own. */
+	bool (*stepped)(struct vcpu *v, uint8_t vector);
 };
 
 /* A core of the VM, not loaded; NULL: no memory. */
@@ -132,6 +132,8 @@ void vcpu_skip_bytes(struct vcpu *v, uint64_t length);
 void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 #define vcpu_inject_gp(v) vcpu_inject(v, VEC_GP, true, 0)
 #define vcpu_inject_ud(v) vcpu_inject(v, VEC_UD, false, 0)
+/* Whether every exception of the guest exits, or only those that must; the rest is given back to it. */
+void vcpu_catch_exceptions(struct vcpu *v, bool all);
 /* CR0 and CR4 as the guest wants them; the owned bits are kept apart. */
 void vcpu_set_cr0(struct vcpu *v, uint64_t value);
 void vcpu_set_cr4(struct vcpu *v, uint64_t value);

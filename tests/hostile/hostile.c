@@ -8,31 +8,38 @@
 
 #include <ix/hypercall.h>
 
-#define CODE      8
-#define DATA      0x10
-#define TSS       0x28
-#define VEC_NMI   2
-#define VEC_UD    6
-#define VEC_GP    13
-#define VEC_BACK  0x80 /* from ring 3 */
-#define VECTORS   256
-#define PAGE      4096ull
-#define MB_2      0x200000ull
-#define PTE       0x7 /* present, writable, user */
-#define PTE_PS    0x80
-#define COM1      0x3f8
-#define BAR0      0xe0000000ull
-#define BAR1      0xe0100000ull
-#define APIC      0xfee00000ull
-#define APIC_EOI  0xb0
-#define APIC_LDR  0xd0
-#define APIC_SVR  0xf0
-#define APIC_ICR  0x300
-#define APIC_BASE 0x1b
-#define X2_EOI    0x80b
-#define X2_SVR    0x80f
-#define X2_ICR    0x830
-#define BEAT_CORE 1 /* APIC ID */
+#define CODE        8
+#define DATA        0x10
+#define TSS         0x28
+#define USER_CODE32 0x3b
+#define FLAG_TF     0x100
+#define FLAG_IF     0x200
+#define VEC_NMI     2
+#define VEC_DB      1
+#define VEC_UD      6
+#define VEC_GP      13
+#define VEC_PF      14
+#define VEC_BACK    0x80 /* from ring 3 */
+#define VECTORS     256
+#define PAGE        4096ull
+#define MB_2        0x200000ull
+#define PTE         0x7 /* present, writable, user */
+#define PTE_PS      0x80
+#define COM1        0x3f8
+#define TOP         0x100000000ull
+#define SPARE       0x1800000ull /* 2 MB that nobody uses */
+#define BAR0        0xe0000000ull
+#define BAR1        0xe0100000ull
+#define APIC        0xfee00000ull
+#define APIC_EOI    0xb0
+#define APIC_LDR    0xd0
+#define APIC_SVR    0xf0
+#define APIC_ICR    0x300
+#define APIC_BASE   0x1b
+#define X2_EOI      0x80b
+#define X2_SVR      0x80f
+#define X2_ICR      0x830
+#define BEAT_CORE   1 /* APIC ID */
 
 struct frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rbx, rdx, rcx, rax;
@@ -51,6 +58,7 @@ extern uint64_t kernel_rsp;
 
 static volatile uint64_t resume; /* where execution goes on after a provoked fault */
 static volatile uint64_t taken[VECTORS];
+static volatile uint64_t fault_flags; /* of the last one provoked */
 static bool x2apic;
 static uint64_t runs = 1000, seed = 88172645463325252ull;
 static struct {
@@ -62,7 +70,8 @@ static struct __attribute__((packed)) {
 	uint16_t reserved4, io_map;
 } tss;
 static uint64_t gdt[] = {
-    0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff, 0, 0};
+    0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff, 0,
+    0, 0x00cffb000000ffff};
 
 static volatile struct ix_slot *const slots = (void *)(BAR0 + IX_SLOTS_OFFSET);
 static uint16_t control_bdf, card_bdf = 0xffff;
@@ -239,6 +248,7 @@ void on_trap(struct frame *f)
 			for (;;)
 				asm volatile("cli; hlt");
 		}
+		fault_flags = f->rflags;
 		f->rip = resume;
 		resume = 0;
 	}
@@ -689,6 +699,42 @@ static void attack_pci(void)
 	still_beats("control-function-moved");
 }
 
+/* The first page tables' entry for 2 MB below 4 GB. */
+static volatile uint64_t *page_entry(uint64_t va)
+{
+	uint64_t cr3, *table;
+
+	asm volatile("mov %%cr3, %0" : "=r"(cr3));
+	table = (uint64_t *)(cr3 & ~(PAGE - 1));
+	table = (uint64_t *)(table[0] & ~(PAGE - 1));
+	table = (uint64_t *)(table[va >> 30] & ~(PAGE - 1));
+	return &table[va >> 21 & 511];
+}
+
+static void set_page_entry(uint64_t va, uint64_t value)
+{
+	*page_entry(va) = value;
+	asm volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+/* From absent memory to a page that the guest has not mapped: its handler sees its own flags. */
+static void fault_in_step(void)
+{
+	uint64_t entry = *page_entry(SPARE), pf = taken[VEC_PF], db = taken[VEC_DB], cr2;
+
+	set_page_entry(SPARE, 0);
+	asm volatile("sti; " RESUME "movsq; 1: cli"
+		     : "+S"((uint64_t){beat_memory + 64}), "+D"((uint64_t){SPARE + 8})
+		     :
+		     : "r8", "memory");
+	asm volatile("mov %%cr2, %0" : "=r"(cr2));
+	set_page_entry(SPARE, entry);
+	report("absent-memory-fault",
+	       taken[VEC_PF] == pf + 1 && taken[VEC_DB] == db && cr2 == SPARE + 8 &&
+		   (fault_flags & (FLAG_TF | FLAG_IF)) == FLAG_IF,
+	       "flags", fault_flags);
+}
+
 static void attack_memory(void)
 {
 	volatile uint64_t *m = (volatile uint64_t *)beat_memory;
@@ -711,7 +757,31 @@ static void attack_memory(void)
 	gp = taken[VEC_GP];
 	asm volatile(RESUME "jmp *%0; 1:" : : "r"(beat_memory + 5 * PAGE) : "r8", "memory");
 	report("absent-memory-not-executed", taken[VEC_GP] == gp + 1, "", 0);
+	fault_in_step();
 	still_beats("absent-memory-writes");
+}
+
+/* In 32-bit code: CPUID in the last two bytes of 4 GB, and INT 0x80 where it goes on. */
+static void wrap(void)
+{
+	asm volatile("push %0; push %1; lretq" : : "i"(USER_CODE32), "r"(TOP - 2));
+}
+
+static void attack_wrap(void)
+{
+	uint64_t last = *page_entry(TOP - 1), first = *page_entry(0), back = taken[VEC_BACK];
+	uint8_t *spare = (uint8_t *)SPARE;
+
+	spare[MB_2 - 2] = 0x0f;
+	spare[MB_2 - 1] = 0xa2;
+	spare[0] = 0xcd;
+	spare[1] = VEC_BACK;
+	set_page_entry(TOP - 1, SPARE | PTE | PTE_PS);
+	set_page_entry(0, SPARE | PTE | PTE_PS);
+	in_ring_3(wrap);
+	set_page_entry(TOP - 1, last);
+	set_page_entry(0, first);
+	report("wrap-at-4g", taken[VEC_BACK] == back + 1, "", 0);
 }
 
 static void attack_processor(void)
@@ -811,6 +881,7 @@ void hostile_main(const uint8_t *zero_page)
 	still_beats("begin");
 	attack_vmcall();
 	attack_memory();
+	attack_wrap();
 	attack_pci();
 	attack_processor();
 	attack_ports();

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "hv/lib/insn.h"
 #include "hv/lib/vmentry.h"
 
 /* Capabilities of Bochs' Haswell, with all that hardware has of what it lacks left out. */
@@ -255,13 +256,37 @@ static void guest_registers(void **state)
 	BAD(real_mode, f.efer = 0x400, "guest EFER: LMA against entry control");
 	BAD(long_mode, f.efer = 0x400, "guest EFER: LMA against LME");
 	GOOD(real_mode, f.efer = 0x100); /* on the way to long mode */
-	BAD(long_mode, f.rip = 1ull << 47, "guest RIP: not canonical");
+	BAD(long_mode, f.rip = 1ull << 48, "guest RIP: bits above the linear address");
+	BAD(long_mode, f.rip = ~(1ull << 60), "guest RIP: bits above the linear address");
 	BAD(real_mode, f.rip = 1ull << 32, "guest RIP: upper half");
 	BAD(long_mode, f.rflags = 0, "guest RFLAGS: reserved bits");
 	BAD(long_mode, f.rflags |= 8, "guest RFLAGS: reserved bits");
 	BAD(long_mode, f.link = 0, "VMCS link pointer");
 	BAD(protected_mode, f.cr4 |= 0x20; f.pdpte[2] = 3, "PDPTE: reserved bits");
 	GOOD(protected_mode, f.cr4 |= 0x20; f.pdpte[2] = 0x5001; f.pdpte[3] = 2);
+}
+
+/* What the hypervisor makes of the instructions that it carries out. */
+static void after_instructions(void **state)
+{
+	(void)state;
+	GOOD(long_mode, f.rip = insn_next(0x7ffffffffffe, 2, true));
+	assert_int_equal(f.rip, 1ull << 47); /* not canonical: the fault is the guest's */
+	/* A program outside 64-bit code, with CPUID at the end of 4 GB. */
+	GOOD(protected_mode, f.rip = insn_next(0xfffffffe, 2, false));
+	assert_int_equal(f.rip, 0);
+	BAD(protected_mode, f.rip = insn_next(0xfffffffe, 2, true), "guest RIP: upper half");
+	assert_int_equal(insn_next(0xfffffffe, 2, true), 1ull << 32);
+	/* A #DB in the shadow of MOV SS, with and without single steps, of instructions or branches */
+	for (unsigned int i = 0; i < 4; i++) {
+		uint64_t flags = i & 1 ? 0x102 : 2, debugctl = i & 2;
+
+		GOOD(long_mode, f.interruptibility = 2; f.rflags = flags; f.debugctl = debugctl;
+		     f.pending_debug = insn_steps(flags, debugctl) ? 1 << 14 : 0);
+		BAD(long_mode, f.interruptibility = 2; f.rflags = flags; f.debugctl = debugctl;
+		    f.pending_debug = insn_steps(flags, debugctl) ? 0 : 1 << 14,
+		    "pending debug exceptions: BS");
+	}
 }
 
 static void guest_segments(void **state)
@@ -342,10 +367,10 @@ static void guest_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(good_states),     cmocka_unit_test(controls),
-	    cmocka_unit_test(injection),       cmocka_unit_test(host_state),
-	    cmocka_unit_test(guest_registers), cmocka_unit_test(guest_segments),
-	    cmocka_unit_test(guest_other),
+	    cmocka_unit_test(good_states),        cmocka_unit_test(controls),
+	    cmocka_unit_test(injection),          cmocka_unit_test(host_state),
+	    cmocka_unit_test(guest_registers),    cmocka_unit_test(guest_segments),
+	    cmocka_unit_test(after_instructions), cmocka_unit_test(guest_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
