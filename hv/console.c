@@ -22,10 +22,10 @@ static bool line_open;
 
 static void lock_between_lines(void)
 {
-	uint64_t end = rdtsc() + LINE_PATIENCE_MS * tsc_khz();
+	uint64_t begin = rdtsc(), ticks = LINE_PATIENCE_MS * tsc_khz();
 
 	spin_lock(&lock);
-	while (line_open && rdtsc() < end) {
+	while (line_open && rdtsc() - begin < ticks) {
 		spin_unlock(&lock);
 		pause();
 		spin_lock(&lock);

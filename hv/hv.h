@@ -23,8 +23,9 @@ struct hv {
 	struct range boot_info;     /* the loader's information structure, in whole pages */
 	struct memmap firmware_map; /* as firmware gave it */
 	struct memmap linux_map;    /* without the hypervisor's and the pool's memory */
-	struct acpi acpi;
+	struct acpi acpi;           /* its tables lie in memory that Linux may write once it runs */
 	struct acpi_fadt fadt;
+	int s5; /* SLP_TYP of power-off in PM1a_CNT; -1: unknown */
 
 	struct range image;             /* hypervisor image */
 	struct range own;               /* memory of mem.h */

@@ -72,6 +72,7 @@ static void read_acpi(void)
 	const void *rsdp = hv.boot.rsdp;
 	uint32_t size = hv.boot.rsdp_size;
 	const struct acpi_table *fadt;
+	uint8_t s5a, s5b;
 	const char *why;
 
 	if (!rsdp && acpi_find_rsdp(&boot_memory, &rsdp, &size))
@@ -94,6 +95,7 @@ static void read_acpi(void)
 	fadt = acpi_find(&hv.acpi, "FACP", 0);
 	if (!fadt || acpi_fadt(fadt, &hv.fadt))
 		refuse("bad ACPI tables: no sound FADT ('FACP'); update the firmware");
+	hv.s5 = acpi_sleep_type(&hv.acpi, '5', &s5a, &s5b) ? -1 : s5a;
 	if (!acpi_find(&hv.acpi, "APIC", 0))
 		refuse(
 		    "bad ACPI tables: no sound MADT ('APIC'), so the cores cannot be found; update "

@@ -104,6 +104,9 @@ void lapic_quiet(void)
 	static const uint32_t lvt[] = {APIC_TIMER, APIC_PERF,  APIC_LINT0,
 				       APIC_LINT1, APIC_ERROR, APIC_THERMAL};
 
+	/* The seventh entry is that of corrected machine checks (SDM 3A 11.4.8, 11.5.1). */
+	if ((lapic_read(APIC_VERSION) >> 16 & 0xff) >= 6)
+		lapic_write(APIC_CMCI, APIC_LVT_MASKED);
 	/* Software-disabled, an APIC keeps what is pending (SDM 3A 11.4.7.2): it is enabled first. */
 	lapic_write(APIC_SVR, SVR_ENABLE | 0xff);
 	for (unsigned int i = 0; i < sizeof(lvt) / sizeof(lvt[0]); i++)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define APIC_ID      0x020
+#define APIC_VERSION 0x030
 #define APIC_TPR     0x080
 #define APIC_EOI     0x0b0
 #define APIC_LDR     0x0d0
@@ -20,6 +21,7 @@
 #define APIC_ESR     0x280
 #define APIC_ICR     0x300
 #define APIC_ICR_HI  0x310
+#define APIC_CMCI    0x2f0
 #define APIC_TIMER   0x320
 #define APIC_THERMAL 0x330
 #define APIC_PERF    0x340

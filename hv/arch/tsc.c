@@ -67,8 +67,8 @@ uint64_t tsc_khz(void)
 
 void delay_us(uint64_t us)
 {
-	uint64_t end = rdtsc() + us * khz / 1000;
+	uint64_t ticks = us * khz / 1000, begin = rdtsc();
 
-	while (rdtsc() < end)
+	while (rdtsc() - begin < ticks) /* right over a wrap, too: Linux may write the counter */
 		pause();
 }

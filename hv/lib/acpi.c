@@ -3,14 +3,16 @@
 #include "hv/lib/bytes.h"
 #include "hv/lib/dmar.h"
 #include "hv/lib/errno.h"
+#include "hv/lib/range.h"
 #include "hv/lib/string.h"
 
 /* Lengths of the fixed parts, ACPI 6.5 chapter 5 */
-#define FADT_V1_SIZE 116
-#define MADT_FIXED   44
-#define MCFG_FIXED   44
-#define MCFG_ENTRY   16
-#define HPET_SIZE    56
+#define FADT_V1_SIZE  116
+#define MADT_FIXED    44
+#define MCFG_FIXED    44
+#define MCFG_ENTRY    16
+#define MCFG_BUS_SIZE (1ull << 20) /* PCIe 6.0 7.2.2 */
+#define HPET_SIZE     56
 
 static int fail(const char **why, int error, const char *text)
 {
@@ -72,6 +74,19 @@ static const char *check_madt(const struct acpi_table *t)
 	return more < 0 ? "malformed entry" : NULL;
 }
 
+static const char *check_mcfg(const struct acpi_table *t)
+{
+	struct acpi_mcfg window;
+
+	if (t->length < MCFG_FIXED)
+		return "too short";
+	for (uint32_t n = 0; !acpi_mcfg(t, n, &window); n++)
+		if (window.last_bus < window.first_bus || !is_aligned(window.base, 4096) ||
+		    !range_ok(window.base, MCFG_BUS_SIZE * (window.last_bus + 1ull)))
+			return "malformed entry";
+	return NULL;
+}
+
 /* What is wrong inside a table whose length and checksum are right; NULL: nothing. */
 static const char *check_structure(const struct acpi_table *t)
 {
@@ -80,7 +95,7 @@ static const char *check_structure(const struct acpi_table *t)
 	if (!strcmp(t->signature, "APIC"))
 		return check_madt(t);
 	if (!strcmp(t->signature, "MCFG"))
-		return t->length < MCFG_FIXED ? "too short" : NULL;
+		return check_mcfg(t);
 	if (!strcmp(t->signature, "HPET"))
 		return t->length < HPET_SIZE ? "too short" : NULL;
 	if (!strcmp(t->signature, "DMAR"))

@@ -336,7 +336,7 @@ int ept_map_identity(struct ept *ept, const struct ept_identity *id, uint64_t fr
 
 	if (to > guest_limit(ept))
 		to = guest_limit(ept);
-	if ((from | to) & PAGE_MASK)
+	if ((from | to) & PAGE_MASK || from > to)
 		return -EINVAL;
 	for (uint64_t pa = from; pa < to;) {
 		uint64_t deny_end, end;

@@ -104,7 +104,7 @@ struct ept_identity {
 /*
  * Maps [from, to) onto itself, readable, writable and executable, in the largest pages: what the
  * memory map lists with its MTRR type, the rest (devices) uncached, and no page that a denied range
- * touches. `to` is cut to what can be addressed. Errors as of ept_map().
+ * touches. `to` is cut to what can be addressed; -EINVAL when `from` lies beyond. Errors as of ept_map().
  */
 int ept_map_identity(struct ept *ept, const struct ept_identity *id, uint64_t from, uint64_t to);
 

@@ -50,8 +50,6 @@ static uint32_t port_in(uint16_t port, uint8_t size)
 /* False: the write ends Linux. */
 static bool port_out(uint16_t port, uint8_t size, uint32_t value)
 {
-	uint8_t s5a, s5b;
-
 	if (port == PORT_RESET && size == 1 && value & RESET_CPU)
 		return power_reset(port, (uint8_t)value);
 	if ((port == PORT_KEYBOARD && PULSES_RESET(value)) ||
@@ -62,7 +60,7 @@ static bool port_out(uint16_t port, uint8_t size, uint32_t value)
 	    port == hv.fadt.reset.address && port != PORT_RESET)
 		return power_reset(port, (uint8_t)value);
 	if (port == hv.fadt.pm1a_control.address && size == 2 && value & SLP_EN) {
-		if (!acpi_sleep_type(&hv.acpi, '5', &s5a, &s5b) && SLP_TYP(value) == s5a)
+		if ((int)SLP_TYP(value) == hv.s5)
 			return power_off(port, (uint16_t)value);
 		log_warn("Linux: sleep state %u is not supported; ignored", SLP_TYP(value));
 		return true;

@@ -197,6 +197,7 @@ static uint32_t find_hidden(uint64_t base, uint64_t size, const void *owner)
 
 int linux_mem_show(uint64_t base, uint64_t size, const void *owner)
 {
+	uint64_t retired = 0;
 	struct ept_identity id;
 	int status = -ENOENT;
 	uint32_t i;
@@ -209,8 +210,15 @@ int linux_mem_show(uint64_t base, uint64_t size, const void *owner)
 		id = identity();
 		status = ept_map_identity(&control_vm->ept, &id, base, base + size);
 	}
+	if (!status)
+		retired = ept_detach(&control_vm->ept);
 	spin_unlock(&control_vm->lock);
-	return status;
+	if (status)
+		return status;
+	/* A core may have cached what was mapped here, be it the page of ones of another core's step. */
+	flush_all();
+	ept_reclaim(&control_vm->ept, retired);
+	return 0;
 }
 
 int linux_mem_map(uint64_t gpa, uint64_t size, uint64_t hpa, uint32_t perms)
@@ -311,6 +319,7 @@ static void end_step(struct vcpu *v)
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS) & ~(RFLAGS_TF | RFLAGS_IF);
 
 	linux_step_drop(v);
+	vcpu_catch_exceptions(v, false);
 	vmwrite(VMCS_GUEST_RFLAGS, rflags | v->step.rflags);
 	vmwrite(VMCS_GUEST_DEBUGCTL, v->step.debugctl);
 }
@@ -319,7 +328,6 @@ static void end_step(struct vcpu *v)
 static bool refuse_step(struct vcpu *v)
 {
 	if (v->step.pages)
-	vcpu_catch_exceptions(v, false);
 		end_step(v);
 	vcpu_inject_gp(v);
 	return true;
@@ -360,6 +368,7 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 	if (!v->step.pages) {
 		v->step.rflags = rflags & (RFLAGS_TF | RFLAGS_IF);
 		v->step.debugctl = vmread(VMCS_GUEST_DEBUGCTL);
+		vcpu_catch_exceptions(v, true);
 		/* With BTF the trap flag would stop at the next branch only. */
 		vmwrite(VMCS_GUEST_DEBUGCTL, v->step.debugctl & ~DEBUGCTL_BTF);
 	}
@@ -368,7 +377,6 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 	/* An interrupt shadow ends with this instruction, and does not go with the trap flag. */
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ul);
 	/* At the second page of an instruction Bochs says that the step is done. */
-		vcpu_catch_exceptions(v, true);
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) & ~PENDING_BS);
 	return true;
 }

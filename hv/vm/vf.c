@@ -10,6 +10,7 @@
 #include "hv/lib/errno.h"
 #include "hv/lib/msi.h"
 #include "hv/lib/string.h"
+#include "hv/lib/ticks.h"
 #include "hv/mem.h"
 #include "hv/panic.h"
 #include "hv/vm/guest_mem.h"
@@ -36,7 +37,7 @@ static unsigned int nlinux, nvfs;
 
 static uint64_t now_ns(void)
 {
-	return rdtsc() / 1000 * 1000000 / tsc_khz() * 1000;
+	return ticks_to_ns(rdtsc(), tsc_khz());
 }
 
 /* Memory of the owner: Linux's RAM, or the domain's. Both are writable in the direct map. */

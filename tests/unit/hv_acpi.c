@@ -503,6 +503,21 @@ static void reads_mcfg_and_hpet(void **state)
 	assert_int_equal(m.segment, 1);
 	assert_int_equal(acpi_mcfg(acpi_find(&acpi, "MCFG", 0), 2, &m), -ENOENT);
 	assert_int_equal(acpi_hpet(acpi_find(&acpi, "HPET", 0)), 0xfed00000);
+
+	/* A window whose buses go down, or whose end cannot be written, is no window. */
+	memory[MCFG + 60 + 10] = 1;
+	seal(MCFG);
+	assert_int_equal(open_it(), 0);
+	assert_null(acpi_find(&acpi, "MCFG", 0));
+	memory[MCFG + 60 + 11] = 2;
+	put_le64(memory, MCFG + 60, 0xffffffffffe00000);
+	seal(MCFG);
+	assert_int_equal(open_it(), 0);
+	assert_null(acpi_find(&acpi, "MCFG", 0));
+	put_le64(memory, MCFG + 60, 0xffffffffffc00000);
+	seal(MCFG);
+	assert_int_equal(open_it(), 0);
+	assert_non_null(acpi_find(&acpi, "MCFG", 0));
 }
 
 static void reads_the_dmar(void **state)

@@ -337,6 +337,9 @@ static void identity(void **state)
 	hole(0xff000000);
 	check(0xfec00000, 0xfec00000, MB2, EPT_RWX, MEMORY_UC);
 	assert_int_equal(ept_map_identity(&ept, &id, 0, 4095), -EINVAL);
+	/* beyond what four levels reach: nothing would be mapped */
+	assert_int_equal(ept_map_identity(&ept, &id, 1ull << 48, (1ull << 48) + EPT_PAGE_2M),
+			 -EINVAL);
 	/* an invalid denied range denies everything */
 	assert_int_equal(ept_unmap(&ept, 0, 1ull << 40), 0);
 	{
