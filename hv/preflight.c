@@ -58,7 +58,7 @@ static void vmx_rows(const struct vmx_caps *c, bool vmx, bool unlocked)
 	row("VPID", c->proc2 & PROC2_VPID && c->ept_vpid & EPT_CAP_INVVPID, NEED_WANT, "",
 	    "TLB flushed at each VM exit");
 	row("preemption timer", c->pin & PIN_PREEMPTION_TIMER, NEED_WANT, "",
-	    "not used as dead-man");
+	    "a hang of Linux is not reported; software VFs wait for the next exit");
 	row("RDTSCP in guests", c->proc2 & PROC2_RDTSCP, NEED_WANT, "", "hidden from guests");
 	row("INVPCID in guests", c->proc2 & PROC2_INVPCID, NEED_WANT, "", "hidden from guests");
 	row("XSAVES in guests", c->proc2 & PROC2_XSAVES, NEED_WANT, "", "hidden from guests");
@@ -71,7 +71,7 @@ void preflight_check(const struct vmx_caps *caps, bool vmx, bool unlocked, const
 	    NEED_MUST, "CPUID.1:EDX", "needs a processor, or a virtual machine, that has them");
 	vmx_rows(caps, vmx, unlocked);
 	row("x2APIC", cpuid(1, 0).ecx & BIT(21), NEED_WANT, "CPUID.1:ECX.x2APIC",
-	    "xAPIC: every EOI and timer write of Linux and of dataplanes is a VM exit");
+	    "xAPIC: every EOI and timer write of Linux is a VM exit, and dataplanes do not run");
 	row("invariant TSC", cpuid(0x80000007, 0).edx & BIT(8), NEED_WANT, "",
 	    "time may drift with the power state");
 	row("VT-d", acpi_find(acpi, "DMAR", 0), NEED_WANT, "ACPI DMAR",

@@ -13,6 +13,9 @@
 #define PCI_FIRST_CAP      0x40
 #define PCIE_FIRST_EXT_CAP 0x100
 
+#define SRIOV_SIZE 0x40
+#define SRIOV_ON   9u /* VF Enable, VF MSE */
+
 #define BAR_IO       1u
 #define BAR_TYPE     6u
 #define BAR_TYPE_64  4u
@@ -181,6 +184,42 @@ int pci_parse_msix(const struct pci_config *config, const struct pci_bar bars[PC
 	    !in_bar(bars, msix->pba_bar, msix->pba_offset, (msix->count + 63) / 64 * 8ull))
 		return -EBADMSG;
 	return 0;
+}
+
+int pci_parse_sriov(const struct pci_config *config, struct pci_sriov *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->cap = pci_find_ext_cap(config, PCI_EXT_CAP_SRIOV);
+	if (!s->cap)
+		return 0;
+	if (s->cap + SRIOV_SIZE > PCIE_CONFIG_SIZE)
+		return -EBADMSG;
+	/* PCIe 6.0 9.3.3 */
+	if ((config->read(config->ctx, s->cap + 8, 2) & SRIOV_ON) == SRIOV_ON)
+		s->count = config->read(config->ctx, s->cap + 0x10, 2);
+	s->first = config->read(config->ctx, s->cap + 0x14, 2);
+	s->stride = config->read(config->ctx, s->cap + 0x16, 2);
+	s->device = config->read(config->ctx, s->cap + 0x1a, 2);
+	return (s->count && !s->first) || (s->count > 1 && !s->stride) ? -EBADMSG : 0;
+}
+
+bool pci_sriov_has(const struct pci_sriov *s, uint16_t pf, uint16_t bdf, uint16_t *index)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		if (pf + s->first + i * s->stride == bdf) {
+			*index = i;
+			return true;
+		}
+	return false;
+}
+
+void pci_sriov_bars(uint16_t index, const struct pci_bar all[PCI_BARS],
+		    struct pci_bar bars[PCI_BARS])
+{
+	for (unsigned int i = 0; i < PCI_BARS; i++) {
+		bars[i] = all[i];
+		bars[i].base += index * all[i].size;
+	}
 }
 
 enum pci_reset pci_parse_reset(const struct pci_config *config, uint8_t *cap)

@@ -93,6 +93,29 @@ struct pci_msix {
 int pci_parse_msix(const struct pci_config *config, const struct pci_bar bars[PCI_BARS],
 		   struct pci_msix *msix);
 
+/*
+ * Virtual functions (PCIe 6.0 chapter 9). They have no IDs and no BARs of their own: both are in a
+ * capability of the physical function.
+ */
+struct pci_sriov {
+	uint16_t cap;           /* offset; 0: the function has none, the rest is void */
+	uint16_t count;         /* virtual functions that are there and answer now */
+	uint16_t first, stride; /* of their routing IDs, from that of the physical function on */
+	uint16_t device;        /* their device ID; the vendor is the physical function's */
+};
+
+#define PCI_SRIOV_BAR0 0x24 /* of all virtual functions, in the capability */
+
+/* Returns 0 or -EBADMSG. */
+int pci_parse_sriov(const struct pci_config *config, struct pci_sriov *sriov);
+
+/* Whether `bdf` is a virtual function of the physical function `pf`, and which. */
+bool pci_sriov_has(const struct pci_sriov *sriov, uint16_t pf, uint16_t bdf, uint16_t *index);
+
+/* The BARs of one virtual function, from those in the capability, which lie one after the other. */
+void pci_sriov_bars(uint16_t index, const struct pci_bar all[PCI_BARS],
+		    struct pci_bar bars[PCI_BARS]);
+
 /* How a function can be reset on its own. */
 enum pci_reset {
 	PCI_RESET_NONE,

@@ -14,6 +14,7 @@
 #include "hv/vm/domain.h"
 #include "hv/vm/linux_mem.h"
 #include "hv/vm/pci.h"
+#include "hv/vm/sriov.h"
 
 #define HV_VERSION "Ironix 0.1"
 
@@ -129,14 +130,20 @@ struct pci_search {
 static void describe_pci(uint16_t segment, uint16_t bdf, struct ix_hv_pci *out)
 {
 	uint32_t id = pci_read(segment, bdf, 0, 4);
+	struct sriov_vf vf;
 	struct domain *d;
 
 	out->segment = segment;
 	out->bdf = bdf;
 	out->vendor = (uint16_t)id;
 	out->device = (uint16_t)(id >> 16);
+	if (id == 0xffffffff && sriov_find(segment, bdf, &vf)) {
+		out->vendor = vf.vendor;
+		out->device = vf.device;
+	}
 	fmt(out->owner, sizeof(out->owner), "linux");
 	fmt(out->kind, sizeof(out->kind), "physical");
+	out->dma_open = 1; /* nothing confines Linux's functions */
 	for (uint64_t n = 0; (d = domain_at(n)); n++)
 		for (unsigned int i = 0; i < DOMAIN_DEVICES; i++)
 			if (d->device[i].used && d->device[i].vf < 0 &&
@@ -157,11 +164,31 @@ static bool next_function(void *ctx, uint16_t segment, uint16_t bdf)
 	return false;
 }
 
+/* A function of the hypervisor's, that only Linux sees: the model reaches Linux's memory alone. */
+static bool next_virtual(void *ctx, const struct pci_rule *rule)
+{
+	struct pci_search *s = ctx;
+	uint32_t id;
+
+	if (s->skip--)
+		return true;
+	id = rule->read(rule->ctx, 0, 4);
+	s->out->segment = rule->segment;
+	s->out->bdf = rule->bdf;
+	s->out->vendor = (uint16_t)id;
+	s->out->device = (uint16_t)(id >> 16);
+	fmt(s->out->owner, sizeof(s->out->owner), "linux");
+	fmt(s->out->kind, sizeof(s->out->kind), s->out->vendor == IX_PCI_VENDOR ? "control" : "vf");
+	s->found = true;
+	return false;
+}
+
 static int call_pci(uint64_t i, struct ix_hv_pci *out)
 {
 	struct pci_search s = {i, out, false};
 
-	pci_each(next_function, &s);
+	if (pci_each(next_function, &s) && sriov_each(next_function, &s))
+		pci_each_virtual(next_virtual, &s);
 	return s.found ? 0 : -ENOENT;
 }
 

@@ -29,7 +29,8 @@ struct domain_device {
 	enum pci_reset reset;
 	uint8_t reset_cap;
 	bool dma_open;
-	int vf; /* a software VF's number, or -1 */
+	bool sriov; /* a virtual function of a real device */
+	int vf;     /* a software VF's number, or -1 */
 };
 
 struct domain {

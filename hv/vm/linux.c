@@ -18,6 +18,7 @@
 #include "hv/vm/linux_load.h"
 #include "hv/vm/linux_mem.h"
 #include "hv/vm/pci.h"
+#include "hv/vm/sriov.h"
 #include "hv/vm/vf.h"
 #include "hv/vm/vm.h"
 
@@ -74,6 +75,7 @@ noreturn void linux_start(void)
 	make_vm();
 	pci_init();
 	pci_filter_init();
+	sriov_init();
 	lapic_trap_init();
 	domains_init();
 	control_init();

@@ -10,6 +10,7 @@
 #include "hv/vm/dma.h"
 #include "hv/vm/linux_mem.h"
 #include "hv/vm/pci.h"
+#include "hv/vm/sriov.h"
 #include "hv/vm/vf.h"
 
 /* Header, PCI 3.0 figure 6-1. */
@@ -56,12 +57,18 @@ static void set_command(const struct domain_device *dev, uint64_t value)
 	pci_write(dev->segment, dev->bdf, PCI_COMMAND, 2, (uint32_t)value);
 }
 
-/* Sizes are found by writing ones, with decoding off meanwhile. */
+/* Sizes are found by writing ones, with decoding off meanwhile. A virtual function has no BARs to write. */
 static int probe_bars(struct domain_device *dev)
 {
 	uint32_t original[PCI_BARS], probed[PCI_BARS];
 	uint16_t cmd = command(dev);
+	struct sriov_vf vf;
 
+	if (sriov_find(dev->segment, dev->bdf, &vf)) {
+		dev->sriov = true;
+		memcpy(dev->bar, vf.bar, sizeof(dev->bar));
+		return 0;
+	}
 	set_command(dev, cmd & ~(CMD_IO | CMD_MEMORY | CMD_MASTER));
 	for (uint16_t i = 0; i < PCI_BARS; i++) {
 		uint16_t at = PCI_BAR0 + 4 * i;
@@ -135,10 +142,11 @@ static struct domain_device *find(struct domain *d, uint16_t segment, uint16_t b
 
 static int check_function(uint16_t segment, uint16_t bdf, const char **why)
 {
+	struct sriov_vf vf;
 	struct domain *d;
 
 	*why = "no such PCI function";
-	if (pci_read(segment, bdf, PCI_ID, 4) == 0xffffffff)
+	if (pci_read(segment, bdf, PCI_ID, 4) == 0xffffffff && !sriov_find(segment, bdf, &vf))
 		return -ENODEV;
 	*why = "a bridge cannot be given to a dataplane";
 	if (pci_read(segment, bdf, PCI_HEADER, 1) & 0x7f ||
@@ -176,10 +184,13 @@ static int check_bars(const struct domain_device *dev, const char **why)
 static void describe(struct domain_device *dev, unsigned int index, const struct pci_msix *msix)
 {
 	uint32_t id = pci_read(dev->segment, dev->bdf, PCI_ID, 4);
+	struct sriov_vf vf = {.vendor = (uint16_t)id, .device = (uint16_t)(id >> 16)};
 
+	if (dev->sriov)
+		sriov_find(dev->segment, dev->bdf, &vf);
 	dev->device = (struct ix_device){
-	    .vendor = (uint16_t)id,
-	    .device = (uint16_t)(id >> 16),
+	    .vendor = vf.vendor,
+	    .device = vf.device,
 	    .bdf = dev->bdf,
 	    .index = index,
 	};

@@ -124,6 +124,11 @@ void pci_init(void)
 	}
 }
 
+bool pci_has_windows(void)
+{
+	return nwindows;
+}
+
 /* Accesses of Linux that pass the filter: one at a time, rules may run a whole call. */
 static uint32_t linux_read(const struct pci_access *access)
 {
@@ -256,7 +261,7 @@ void pci_port_out(uint16_t port, uint8_t size, uint32_t value)
 		linux_write(&a, value);
 }
 
-void pci_each(bool (*f)(void *ctx, uint16_t segment, uint16_t bdf), void *ctx)
+bool pci_each(bool (*f)(void *ctx, uint16_t segment, uint16_t bdf), void *ctx)
 {
 	for (uint32_t bdf = 0; bdf < 0x10000; bdf++) {
 		if (bdf & 7 && (pci_read(0, bdf & 0xfff8, 0xe, 1) & 0x80) == 0)
@@ -264,6 +269,23 @@ void pci_each(bool (*f)(void *ctx, uint16_t segment, uint16_t bdf), void *ctx)
 		if (pci_read(0, (uint16_t)bdf, 0, 4) == 0xffffffff)
 			continue;
 		if (!f(ctx, 0, (uint16_t)bdf))
+			return false;
+	}
+	return true;
+}
+
+void pci_each_virtual(bool (*f)(void *ctx, const struct pci_rule *rule), void *ctx)
+{
+	for (uint32_t i = 0;; i++) {
+		struct pci_rule rule;
+		bool more;
+
+		spin_lock(&filter_lock);
+		more = i < filter.count;
+		if (more)
+			rule = rules[i];
+		spin_unlock(&filter_lock);
+		if (!more || (rule.policy == PCI_VIRTUAL && !f(ctx, &rule)))
 			return;
 	}
 }

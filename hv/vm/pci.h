@@ -30,7 +30,14 @@ void pci_remove_rule(uint16_t segment, uint16_t bdf);
 uint32_t pci_port_in(uint16_t port, uint8_t size);
 void pci_port_out(uint16_t port, uint8_t size, uint32_t value);
 
-/* All functions found: calls f for each until it returns false. */
-void pci_each(bool (*f)(void *ctx, uint16_t segment, uint16_t bdf), void *ctx);
+/* Whether there is memory-mapped configuration space: the rest has 256 bytes a function. */
+bool pci_has_windows(void);
+
+/* Calls f for each function of segment 0 that answers, virtual functions of real devices excepted, until
+ * it returns false; so does this then. */
+bool pci_each(bool (*f)(void *ctx, uint16_t segment, uint16_t bdf), void *ctx);
+
+/* The same for the hypervisor's functions, which Linux alone sees. */
+void pci_each_virtual(bool (*f)(void *ctx, const struct pci_rule *rule), void *ctx);
 
 #endif

@@ -82,7 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct pci_config config = {space_read, &space, PCIE_CONFIG_SIZE};
 	uint32_t original[PCI_BARS], probed[PCI_BARS];
 	struct pci_bar bars[PCI_BARS];
+	struct pci_sriov sriov;
 	struct pci_msix msix;
+	uint16_t index;
 	uint8_t cap;
 
 	if (size < 64)
@@ -102,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	pci_parse_reset(&config, &cap);
-	pci_find_ext_cap(&config, PCI_EXT_CAP_SRIOV);
+	if (!pci_parse_sriov(&config, &sriov) && pci_sriov_has(&sriov, 0x300, 0x300, &index))
+		abort();
 	return 0;
 }

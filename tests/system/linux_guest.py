@@ -22,6 +22,10 @@ def parse_json(lines):
                            "list"}, "ixctl --json: every command answers with JSON")
     tap.equal([name for name in found if not found[name] and name not in ("events", "list")], [],
               "ixctl --json: none is empty")
+    tap.equal([f["kind"] for f in found["pci"] if f["id"] == "4958:0001"], ["control"],
+              "ixctl --json pci: the control function")
+    tap.equal({f["dma"] for f in found["pci"] if f["kind"] == "physical"}, {"all memory"},
+              "ixctl --json pci: nothing confines the machine's functions")
     tap.equal([core["owner"] for core in found["cores"]], ["linux", "linux"], "ixctl --json cores")
 
 

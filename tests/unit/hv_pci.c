@@ -189,6 +189,62 @@ static void hw_write(void *ctx, const struct pci_access *access, uint32_t value)
 	last_value = value;
 }
 
+/* The capability of an 82599 physical function, 03:00.0, with 63 virtual functions, two of them on (82599
+ * datasheet 9.4.4.8: offset 128, stride 2, VFs' device ID 10edh; two BARs of 16 KB). */
+static void parses_sriov(void **state)
+{
+	const uint32_t probed[6] = {0xffffc004, 0xffffffff, 0, 0xffffc004, 0xffffffff, 0};
+	const uint32_t original[6] = {0xfb000004, 1, 0, 0xfb100004, 1, 0};
+	struct pci_bar all[6], bars[6];
+	struct pci_sriov s;
+	uint16_t index;
+
+	(void)state;
+	assert_int_equal(pci_parse_sriov(&config, &s), 0);
+	assert_int_equal(s.cap, 0);
+	put_le32(space, 0x100, 0x16010001);
+	put_le32(space, 0x160, 1 << 16 | PCI_EXT_CAP_SRIOV);
+	put_le16(space, 0x168, 9); /* enabled, with memory */
+	put_le16(space, 0x170, 2);
+	put_le16(space, 0x174, 128);
+	put_le16(space, 0x176, 2);
+	put_le16(space, 0x17a, 0x10ed);
+	assert_int_equal(pci_parse_sriov(&config, &s), 0);
+	assert_true(s.cap == 0x160 && s.count == 2 && s.device == 0x10ed);
+	assert_false(pci_sriov_has(&s, 0x300, 0x300, &index));
+	assert_true(pci_sriov_has(&s, 0x300, PCI_BDF(3, 16, 0), &index) && index == 0);
+	assert_false(pci_sriov_has(&s, 0x300, PCI_BDF(3, 16, 1), &index)); /* of 03:00.1 */
+	assert_true(pci_sriov_has(&s, 0x300, PCI_BDF(3, 16, 2), &index) && index == 1);
+	assert_false(pci_sriov_has(&s, 0x300, PCI_BDF(3, 16, 4), &index)); /* not on */
+	assert_int_equal(pci_parse_bars(original, probed, all), 0);
+	pci_sriov_bars(1, all, bars);
+	assert_true(bars[0].base == 0x1fb004000 && bars[0].size == 0x4000 && bars[0].is_64);
+	assert_true(bars[3].base == 0x1fb104000 && bars[3].size == 0x4000);
+	assert_true(!bars[1].size && !bars[5].size);
+
+	/* Without memory decoding, or without being enabled, they do not answer. */
+	for (uint16_t control = 0; control < 9; control++) {
+		put_le16(space, 0x168, control);
+		assert_int_equal(pci_parse_sriov(&config, &s), 0);
+		assert_int_equal(s.count, 0);
+	}
+	put_le16(space, 0x168, 9);
+	put_le16(space, 0x176, 0); /* two at one place */
+	assert_int_equal(pci_parse_sriov(&config, &s), -EBADMSG);
+	put_le16(space, 0x170, 1);
+	assert_int_equal(pci_parse_sriov(&config, &s), 0);
+	put_le16(space, 0x174, 0); /* where the physical function is */
+	assert_int_equal(pci_parse_sriov(&config, &s), -EBADMSG);
+	put_le16(space, 0x174, 0xffff); /* beyond the last bus */
+	put_le16(space, 0x176, 1);
+	put_le16(space, 0x170, 0xffff);
+	assert_int_equal(pci_parse_sriov(&config, &s), 0);
+	assert_false(pci_sriov_has(&s, 0x300, 0x2ff, &index));
+	put_le32(space, 0x100, 0xff010001);
+	put_le32(space, 0xff0, 1 << 16 | PCI_EXT_CAP_SRIOV); /* does not fit */
+	assert_int_equal(pci_parse_sriov(&config, &s), -EBADMSG);
+}
+
 static void filters(void **state)
 {
 	struct pci_virtual v;
@@ -315,6 +371,7 @@ int main(void)
 	    cmocka_unit_test(parses_bars),
 	    cmocka_unit_test_setup(finds_capabilities, setup),
 	    cmocka_unit_test_setup(parses_msix_and_reset, setup),
+	    cmocka_unit_test_setup(parses_sriov, setup),
 	    cmocka_unit_test(filters),
 	    cmocka_unit_test_setup(virtual_function, setup),
 	};
