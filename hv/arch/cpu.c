@@ -3,8 +3,11 @@
 
 #include "hv/arch/trap.h"
 #include "hv/arch/x86.h"
+#include "hv/lib/string.h"
 
-#define NVECTORS 256
+#define NVECTORS        256
+#define NEXCEPTIONS     32
+#define FIRST_INTERRUPT 16 /* that a local APIC takes (SDM 3A 11.5.2) */
 
 struct gate {
 	uint16_t offset_low, selector;
@@ -24,21 +27,26 @@ struct __attribute__((packed)) table_register {
 #define TSS_AVAILABLE  0x89ul /* present, 64-bit TSS, not busy */
 
 static struct gate idt[NVECTORS] __attribute__((aligned(16)));
-extern const char trap_stubs[];
+static struct gate interrupt_idt[NVECTORS] __attribute__((aligned(16)));
+extern const char trap_stubs[], trap_interrupt[];
+
+static struct gate gate_to(const char *code)
+{
+	uint64_t at = (uint64_t)code;
+
+	return (struct gate){
+	    .offset_low = (uint16_t)at,
+	    .selector = SEL_CODE,
+	    .type = GATE_INTERRUPT,
+	    .offset_mid = (uint16_t)(at >> 16),
+	    .offset_high = (uint32_t)(at >> 32),
+	};
+}
 
 void idt_init(void)
 {
-	for (unsigned int v = 0; v < NVECTORS; v++) {
-		uint64_t at = (uint64_t)trap_stubs + 16 * v;
-
-		idt[v] = (struct gate){
-		    .offset_low = (uint16_t)at,
-		    .selector = SEL_CODE,
-		    .type = GATE_INTERRUPT,
-		    .offset_mid = (uint16_t)(at >> 16),
-		    .offset_high = (uint32_t)(at >> 32),
-		};
-	}
+	for (unsigned int v = 0; v < NVECTORS; v++)
+		idt[v] = gate_to(trap_stubs + 16 * v);
 }
 
 void idt_use_stacks(void)
@@ -46,6 +54,21 @@ void idt_use_stacks(void)
 	idt[VEC_NMI].ist = STACK_NMI;
 	idt[VEC_DF].ist = STACK_DF;
 	idt[VEC_MC].ist = STACK_MC;
+	memcpy(interrupt_idt, idt, sizeof(idt));
+	for (unsigned int v = FIRST_INTERRUPT; v < NEXCEPTIONS; v++)
+		interrupt_idt[v] = gate_to(trap_interrupt);
+}
+
+static void load_idt(const struct gate *table)
+{
+	struct table_register idtr = {sizeof(idt) - 1, (uint64_t)table};
+
+	asm volatile("lidt %0" : : "m"(idtr));
+}
+
+void idt_expect_interrupts(bool expect)
+{
+	load_idt(expect ? interrupt_idt : idt);
 }
 
 static void gdt_init(struct cpu *cpu)
@@ -83,12 +106,11 @@ static void gdt_init(struct cpu *cpu)
 
 void cpu_init(struct cpu *cpu)
 {
-	struct table_register idtr = {sizeof(idt) - 1, (uint64_t)idt};
 	uint64_t cr4 = read_cr4() & ~(CR4_PCIDE | CR4_SMXE);
 
 	cpu->self = cpu;
 	gdt_init(cpu);
-	asm volatile("lidt %0" : : "m"(idtr));
+	load_idt(idt);
 	wrmsr(MSR_GS_BASE, (uint64_t)cpu);
 
 	/* VM entry and exit keep the host's CD and NW, and an INIT sets them (SDM 3A table 9-1):

@@ -86,4 +86,8 @@ void idt_init(void);
 /* From now on NMI, #DF and #MC run on their own stacks: those are mapped. */
 void idt_use_stacks(void);
 
+/* On this core: interrupts are to be taken, of which a guest may have aimed some at the vectors of
+ * exceptions; or back to exceptions. The hypervisor has no other use for those vectors, from 16 on. */
+void idt_expect_interrupts(bool expect);
+
 #endif

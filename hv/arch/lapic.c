@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hv/arch/lapic.h"
 
+#include "hv/arch/cpu.h"
 #include "hv/arch/layout.h"
 #include "hv/arch/paging.h"
 #include "hv/arch/x86.h"
@@ -88,15 +89,17 @@ void lapic_ipi(uint32_t apic_id, uint32_t icr_low)
 /* Interrupts that are pending, accepted one by one and acknowledged (trap.c). */
 static void drain(void)
 {
+	idt_expect_interrupts(true);
 	for (unsigned int n = 0; n < 256; n++) {
 		uint32_t pending = 0;
 
 		for (unsigned int i = 0; i < 8; i++)
 			pending |= lapic_read(APIC_IRR + 16 * i);
 		if (!pending)
-			return;
+			break;
 		asm volatile("sti; nop; nop; cli" : : : "memory");
 	}
+	idt_expect_interrupts(false);
 }
 
 void lapic_quiet(void)

@@ -42,7 +42,8 @@ void trap_handler(struct trap_frame *frame)
 		nmi_handler(frame);
 		return;
 	}
-	/* An interrupt meant for a guest, while lapic_quiet() takes off what is pending. */
+	/* An interrupt meant for a guest, while lapic_quiet() takes off what is pending; of a vector below 32
+	 * by trap_interrupt. */
 	if (frame->vector >= 32) {
 		lapic_write(APIC_EOI, 0);
 		return;

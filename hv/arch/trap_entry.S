@@ -26,6 +26,13 @@ trap_stubs:
 	.set	vec, vec + 1
 	.endr
 
+	/* A vector of an exception, taken as the interrupt that it is: there is no error code. */
+	.globl	trap_interrupt
+trap_interrupt:
+	pushq	$0
+	pushq	$255
+	jmp	trap_common
+
 trap_common:
 	cld
 	pushq	%rax

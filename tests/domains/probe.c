@@ -10,6 +10,7 @@
  *   spin       an endless loop with interrupts off
  *   read:A write:A exec:A   touches physical address A
  *   crash:N    ends badly, in way N of crash()
+ *   pending    exits with interrupts pending on the vectors that exceptions have, too
  *   pae        turns on PAE paging outside IA-32e mode by a write that the hypervisor carries out
  *   msrs ports icr msix     tries what it must not: exits with status 7 if nothing of it worked,
  *   calls:N                 8 if something did
@@ -23,6 +24,7 @@
 #define X2APIC_TIMER   0x832
 #define X2APIC_COUNT   0x838
 #define X2APIC_DIVIDE  0x83e
+#define ICR_SELF       (1u << 18)
 #define VECTOR_TIMER   0x40
 #define VECTOR_SELF    0x30 /* two that attack_cores() sends to its own core as well */
 #define VECTOR_SELF2   0x80
@@ -275,6 +277,16 @@ static void crash(uint64_t way)
 		wrmsr(0x3a, 5); /* IA32_FEATURE_CONTROL */
 		asm volatile("ud2");
 	}
+}
+
+/* An APIC takes any vector from 16 on: the next owner of the core, and the hypervisor, must not mistake
+ * these for exceptions. Not 255: Bochs keeps the spurious vector in service for ever. */
+static void leave_pending(void)
+{
+	asm volatile("cli");
+	wrmsr(X2APIC_SVR, 0x1ff);
+	for (uint64_t vector = 16; vector < 255; vector++)
+		wrmsr(X2APIC_ICR, ICR_SELF | vector);
 }
 
 /* What a dataplane may touch without being asked, by docs/hypervisor.md and SDM 4: all else must
@@ -543,6 +555,8 @@ static uint64_t act(const char *role)
 		((void (*)(void))map(parameter(role)))();
 	else if (is(role, "crash"))
 		crash(parameter(role));
+	else if (is(role, "pending"))
+		leave_pending();
 	else if (is(role, "pae"))
 		pae();
 	else if (is(role, "msrs"))

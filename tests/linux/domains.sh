@@ -56,6 +56,8 @@ run() { # name of the check, role, state, why (pattern)
 }
 
 run hello hello stopped 'exit 7'
+run pending pending stopped 'exit 7'
+run after-pending hello stopped 'exit 7'
 n=0
 for why in 'triple fault, *' 'triple fault, *' 'triple fault, *' 'triple fault, *' 'triple fault, *' \
 	'* of memory that is not its own, at 0x100*' 'triple fault, *' 'triple fault, *' \

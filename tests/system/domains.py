@@ -15,7 +15,7 @@ RESTARTS = int(os.environ.get("IX_RESTARTS", "40"))
 INSTRUCTIONS = int(os.environ.get("IX_INSTRUCTIONS", "100000000"))
 # What tests/linux/domains.sh must have reported, beside its probes of memory.
 ORDERS = [f"{start}, {stop}" for start in ("a b", "b a") for stop in ("a b", "b a")]
-CHECKS = {"hello", "registers", "pae", "msrs", "ports", "icr", "calls", "msix-table", "msix",
+CHECKS = {"hello", "registers", "pae", "msrs", "ports", "icr", "calls", "msix-table", "msix", "pending", "after-pending",
           "bridge-refused", "spin",
           "outside-unchanged", "guard-unchanged", "restarts", "no-leak", "all-cpus-back", "no-exits",
           *(f"crash:{n}" for n in range(1, 13)),
