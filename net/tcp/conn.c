@@ -797,6 +797,27 @@ void ixn_usage(const struct ixn *n, struct ixn_usage *out)
 
 /* ---- options */
 
+/* What ticks can tell; the user timeout has 0 for the instance's default. */
+static int set_time(struct ixn *n, struct tcb *t, struct tcb_cold *c, enum ixn_opt opt, uint64_t v)
+{
+	if (v > (uint64_t)INT32_MAX << WHEEL_SHIFT || (!v && opt != IXN_OPT_USER_TIMEOUT_US))
+		return -IXN_EINVAL;
+	if (opt == IXN_OPT_USER_TIMEOUT_US) {
+		c->user_timeout = us_to_ticks(v ? v : n->cfg.tcp.user_timeout_us);
+		return 0;
+	}
+	if (opt == IXN_OPT_KEEPINTVL_US) {
+		c->keep_intvl = us_to_ticks(v);
+		return 0;
+	}
+	c->keep_idle = us_to_ticks(v);
+	if (t->flags & F_KEEPALIVE) {
+		c->keep_at = tick_after(n, c->keep_idle);
+		tcp_arm(n, t);
+	}
+	return 0;
+}
+
 int ixn_setopt(struct ixn *n, ixn_conn h, enum ixn_opt opt, uint64_t v)
 {
 	struct tcb *t = conn_live(n, h);
@@ -832,20 +853,7 @@ int ixn_setopt(struct ixn *n, ixn_conn h, enum ixn_opt opt, uint64_t v)
 	case IXN_OPT_KEEPIDLE_US:
 	case IXN_OPT_KEEPINTVL_US:
 	case IXN_OPT_USER_TIMEOUT_US:
-		if (v > (uint64_t)INT32_MAX << WHEEL_SHIFT ||
-		    (!v && opt != IXN_OPT_USER_TIMEOUT_US))
-			return -IXN_EINVAL;
-		if (opt == IXN_OPT_USER_TIMEOUT_US)
-			c->user_timeout = us_to_ticks(v ? v : n->cfg.tcp.user_timeout_us);
-		else if (opt == IXN_OPT_KEEPINTVL_US)
-			c->keep_intvl = us_to_ticks(v);
-		else
-			c->keep_idle = us_to_ticks(v);
-		if (opt == IXN_OPT_KEEPIDLE_US && t->flags & F_KEEPALIVE) {
-			c->keep_at = tick_after(n, c->keep_idle);
-			tcp_arm(n, t);
-		}
-		return 0;
+		return set_time(n, t, c, opt, v);
 	case IXN_OPT_KEEPCNT:
 		if (!v || v > 255)
 			return -IXN_EINVAL;

@@ -387,14 +387,60 @@ static inline void fast_ip(struct ixn *n, struct ixn_txpkt *p, const struct head
 	put32(ip + 16, dst);
 }
 
+/*
+ * All that waits, as the payload of one packet: its length, or 0 if that is too much. Packet and records
+ * are nobody's yet, so that they can be written before it is decided.
+ */
+static inline uint32_t fast_payload(struct ixn *n, const struct tcb *t, struct ixn_txpkt *p,
+				    uint32_t *nsegs)
+{
+	uint32_t id = t->rec_send, len = 0, k = 0;
+
+	do {
+		struct txrec *r = &n->rec[id];
+		len += r->len;
+		if (unlikely(len > t->mss || k == IXN_TX_SEGS))
+			return 0;
+		p->seg[k].ptr = r->ptr;
+		p->seg[k].dma = r->dma;
+		p->seg[k++].len = r->len;
+		r->xmit = (uint32_t)n->now;
+		id = r->next;
+	} while (id != NONE);
+	*nsegs = k;
+	return len;
+}
+
+/* The timer of what was just sent; see tcp_set_rto(). Other deadlines have not moved, and the wheel's
+ * entry comes before them. */
+static inline void fast_timer(struct ixn *n, struct tcb *t, bool rack)
+{
+	const struct ixn_tcp_config *cfg = &n->cfg.tcp;
+	uint64_t us = tcp_rto_us(cfg, t);
+	uint32_t at = us_to_ticks(us < cfg->rto_max_us ? us : cfg->rto_max_us);
+	uint32_t flags = t->flags & ~F_TLP;
+
+	if (likely(flags & F_SACK && rack && t->srtt)) {
+		uint32_t pto = us_to_ticks(tcp_pto_us(cfg, t));
+		if (pto < at) {
+			at = pto;
+			flags |= F_TLP;
+		}
+	}
+	t->flags = flags;
+	t->rto_at = tick_after(n, at);
+	if (unlikely(!t->wheel_at || (int32_t)(t->wheel_at - t->rto_at) > 0))
+		tcp_arm(n, t);
+}
+
 /* True: all that waited was sent, in one segment. */
 static inline bool fast_out(struct ixn *n, struct tcb *t, const struct headers *h)
 {
-	uint32_t flags = t->flags, id = t->rec_send, len = 0, mss = t->mss;
+	uint32_t flags = t->flags, mss = t->mss, nsegs;
 	uint32_t flight = t->snd_nxt - t->snd_una, hlen = flags & F_TS ? 32 : 20;
 	struct ixn_txpkt *p = n->tx_free;
 
-	if (t->state != IXN_ESTABLISHED || flags & OUT_UNUSUAL || id == NONE)
+	if (t->state != IXN_ESTABLISHED || flags & OUT_UNUSUAL || t->rec_send == NONE)
 		return false;
 	if (unlikely(!p || n->txq_n == TX_BURST))
 		return false;
@@ -403,19 +449,9 @@ static inline bool fast_out(struct ixn *n, struct tcb *t, const struct headers *
 	uint32_t edge = t->rcv_nxt + (wnd << t->rcv_wscale);
 	if (unlikely(t->rcv_wnd < (int32_t)mss || wnd > 65535 || SEQ_LT(edge, t->rcv_adv)))
 		return false;
-	/* Packet and records are nobody's yet, so that they can be written before it is decided. */
-	uint32_t nsegs = 0;
-	do {
-		struct txrec *r = &n->rec[id];
-		len += r->len;
-		if (unlikely(len > mss || nsegs == IXN_TX_SEGS))
-			return false;
-		p->seg[nsegs].ptr = r->ptr;
-		p->seg[nsegs].dma = r->dma;
-		p->seg[nsegs++].len = r->len;
-		r->xmit = (uint32_t)n->now;
-		id = r->next;
-	} while (id != NONE);
+	uint32_t len = fast_payload(n, t, p, &nsegs);
+	if (unlikely(!len))
+		return false;
 	/* Nagle (RFC 9293 SHLD-7) */
 	if (len < mss && flight && !(flags & F_NODELAY))
 		return false;
@@ -463,22 +499,8 @@ static inline bool fast_out(struct ixn *n, struct tcb *t, const struct headers *
 	t->ack_at = 0;
 	if (unlikely(t->cwnd > iw))
 		tcb_cold(n, t)->last_send = n->tick;
-	/* The timer; see tcp_set_rto(). Other deadlines have not moved, and the wheel's entry comes before them. */
-	const struct ixn_tcp_config *cfg = &n->cfg.tcp;
-	uint64_t us = tcp_rto_us(cfg, t);
-	uint32_t at = us_to_ticks(us < cfg->rto_max_us ? us : cfg->rto_max_us);
-	flags &= ~(F_TLP | F_ACK_NOW | F_FULL);
-	if (likely(flags & F_SACK && h->rack && t->srtt)) {
-		uint32_t pto = us_to_ticks(tcp_pto_us(cfg, t));
-		if (pto < at) {
-			at = pto;
-			flags |= F_TLP;
-		}
-	}
-	t->flags = flags;
-	t->rto_at = tick_after(n, at);
-	if (unlikely(!t->wheel_at || (int32_t)(t->wheel_at - t->rto_at) > 0))
-		tcp_arm(n, t);
+	t->flags = flags & ~(F_ACK_NOW | F_FULL);
+	fast_timer(n, t, h->rack);
 	return true;
 }
 

@@ -358,6 +358,22 @@ void tcp_send_probe(struct ixn *n, struct tcb *t)
 }
 
 /*
+ * ECN of a segment with len bytes of data: its flags, and whether it is ECN-capable. RFC 3168 6.1.5:
+ * retransmissions are not; CWR goes with new data.
+ */
+static uint8_t ecn_out(struct tcb *t, bool again, uint32_t len, bool *ect)
+{
+	uint8_t flags = t->flags & F_ECE ? TH_ECE : 0;
+
+	*ect = !again && len;
+	if (*ect && t->flags & F_CWR) {
+		flags |= TH_CWR;
+		t->flags &= ~F_CWR;
+	}
+	return flags;
+}
+
+/*
  * Sends the records from *first on as one segment of at most max bytes, and moves *first behind
  * them. Records are split so that the segment ends with one. Returns the sequence space sent; 0:
  * no packet or record was free.
@@ -422,17 +438,9 @@ static uint32_t send_records(struct ixn *n, struct tcb *t, uint32_t *first, uint
 	if (last & REC_PSH || id == NONE)
 		flags |= TH_PSH;
 	p->pay_len = len;
-	/* RFC 3168 6.1.5: retransmissions are not ECN-capable; CWR goes with new data */
 	bool ect = false;
-	if (unlikely(t->flags & F_ECN)) {
-		ect = !again && len;
-		if (ect && t->flags & F_CWR) {
-			flags |= TH_CWR;
-			t->flags &= ~F_CWR;
-		}
-		if (t->flags & F_ECE)
-			flags |= TH_ECE;
-	}
+	if (unlikely(t->flags & F_ECN))
+		flags |= ecn_out(t, again, len, &ect);
 	th[13] = flags;
 	if (unlikely(len > full)) {
 		p->flags |= IXN_TX_TSO;
