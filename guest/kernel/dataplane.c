@@ -83,7 +83,8 @@ static void nic_pci_write(void *ctx, uint32_t off, uint32_t size, uint32_t value
 
 /* ---- a core's environment ---- */
 
-static void *look_up(struct seen_page *s, uint64_t addr, bool write)
+/* Apart, or user() would save registers for it that it does not need. */
+static __attribute__((noinline)) void *look_up(struct seen_page *s, uint64_t addr, bool write)
 {
 	/* Read before the tables: what is removed meanwhile makes the entry stale. */
 	uint64_t generation = uvm_generation();

@@ -298,9 +298,23 @@ static bool is_context(uint64_t w1)
 	return (w1 & (VF_TX_DEXT | 15 << 20)) == (VF_TX_DEXT | VF_TX_CTX);
 }
 
+/* Copies the descriptor at `index` to p->d[n]. False: it is not in the owner's memory. */
+static bool fetch(struct veb *v, struct packet *p, uint32_t index, unsigned n)
+{
+	const uint64_t *d = desc_at(v, p, index);
+
+	if (!d) {
+		p->f->stats.dma_faults++;
+		return false;
+	}
+	p->d[n][0] = __atomic_load_n(&d[0], __ATOMIC_RELAXED);
+	p->d[n][1] = __atomic_load_n(&d[1], __ATOMIC_RELAXED);
+	return true;
+}
+
 /*
- * Collects the packet at `head`. DONE: it is whole, *next is past it. AGAIN: its end has not been
- * written yet.
+ * Collects the packet at `head`, the first descriptor of which is in p->d[0]. DONE: it is whole, *next is
+ * past it. AGAIN: its end has not been written yet.
  */
 static enum verdict collect(struct veb *v, struct packet *p, uint32_t size, uint32_t *next)
 {
@@ -308,18 +322,12 @@ static enum verdict collect(struct veb *v, struct packet *p, uint32_t size, uint
 
 	p->n = p->len = 0;
 	do {
-		uint64_t *d = desc_at(v, p, at);
-
-		if (!d) {
-			p->f->stats.dma_faults++;
-			return BROKEN;
-		}
 		if (p->n == VEB_TX_PKT_MAX) {
 			p->f->stats.tx_malformed++;
 			return BROKEN;
 		}
-		p->d[p->n][0] = __atomic_load_n(&d[0], __ATOMIC_RELAXED);
-		p->d[p->n][1] = __atomic_load_n(&d[1], __ATOMIC_RELAXED);
+		if (p->n && !fetch(v, p, at, p->n))
+			return BROKEN;
 		/* A context amid a packet, a legacy or an empty descriptor in it: broken. */
 		if (!is_data(p->d[p->n][1]) || (piece_len(p, p->n) == 0 && p->n) ||
 		    piece_len(p, p->n) > 16384) {
@@ -373,16 +381,14 @@ static enum verdict step(struct veb *v, struct packet *p, uint32_t size, uint32_
 			 bool *reported, uint64_t now)
 {
 	struct veb_txq *q = p->q;
-	uint64_t *d = desc_at(v, p, q->head), w0, w1;
+	uint64_t w0, w1;
 	uint32_t next = q->head + 1 == size ? 0 : q->head + 1;
 	enum verdict verdict;
 
-	if (!d) {
-		p->f->stats.dma_faults++;
+	if (!fetch(v, p, q->head, 0))
 		return BROKEN;
-	}
-	w0 = __atomic_load_n(&d[0], __ATOMIC_RELAXED);
-	w1 = __atomic_load_n(&d[1], __ATOMIC_RELAXED);
+	w0 = p->d[0][0];
+	w1 = p->d[0][1];
 	*cost += 1;
 	if (is_context(w1)) {
 		unsigned idx = w1 >> VF_TX_IDX_SHIFT & 7;
@@ -453,8 +459,7 @@ void veb_transmit(struct veb *v, struct veb_vf *f, uint32_t queues, uint64_t now
 		return;
 	if (v->tx_pending >> veb_index(v, f) & 1)
 		queues = VEB_ALL_QUEUES;
-	for (unsigned i = 0; i < VEB_HW_QUEUES; i++)
-		if (queues >> i & 1)
-			left |= run_queue(v, f, i, &cost, now);
+	for (; queues; queues &= queues - 1)
+		left |= run_queue(v, f, (unsigned)__builtin_ctz(queues), &cost, now);
 	veb_mark(v, &v->tx_pending, f, left);
 }
