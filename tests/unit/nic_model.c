@@ -802,14 +802,22 @@ static void model_24_bad_descriptors_stop_the_queue(void **state)
 		tx.desc[1].q[1] = VF_TX_DEXT | VF_TX_DATA | VF_TX_IFCS | VF_TX_EOP | VF_TX_RS |
 				  VF_TX_CC | VF_TX_TSE | VF_TX_TXSM | 16000ull << VF_TX_PAYLEN | n;
 		b->nwire = 0;
+		assert_false(veb_busy(b->veb));
 		bed_wr(b, 0, VF_TDT(1), 2);
 		assert_in_range(b->nwire, 1, 1024);
 		assert_int_equal(bed_rd(b, 0, VF_TDH(1)), 1);
+		assert_true(veb_busy(b->veb));
+		/* The doorbell of another ring goes on with it, too. */
+		calls = b->nwire;
+		bed_wr(b, 0, VF_TDT(0), 0);
+		assert_true(b->nwire > calls);
+		calls = 0;
 		while (veb_poll(b->veb, b->now_ns) == b->now_ns)
 			calls++;
 		assert_in_range(calls, 8, 100);
 		assert_int_equal(b->nwire, 16000);
 		assert_int_equal(bed_rd(b, 0, VF_TDH(1)), 2);
+		assert_false(veb_busy(b->veb));
 	}
 }
 
@@ -886,12 +894,14 @@ static void model_27_throttling_loses_nothing(void **state)
 		bed_wr(b, 0, VF_EICS, 1);
 	}
 	assert_int_equal(b->nmsi, 1);
+	assert_true(veb_busy(b->veb));
 	at = veb_next(b->veb, b->now_ns);
 	assert_in_range(at, b->now_ns + 41000, b->now_ns + 41200);
 	assert_int_equal(veb_poll(b->veb, at - 1), at);
 	assert_int_equal(b->nmsi, 1);
 	assert_int_equal(veb_poll(b->veb, at), UINT64_MAX);
 	assert_int_equal(b->nmsi, 2);
+	assert_false(veb_busy(b->veb));
 	b->now_ns = at + 60000;
 	bed_wr(b, 0, VF_EICS, 1); /* after the interval: at once */
 	assert_int_equal(b->nmsi, 3);
