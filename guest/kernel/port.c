@@ -5,8 +5,9 @@
 #include "guest/kernel/console.h"
 #include "guest/kernel/port.h"
 
-#define CONTROL_US 10000
-#define ETH_LEN    14
+#define DOWN_CONTROL_US 10000 /* how often the NIC is looked after without a link, */
+#define UP_CONTROL_US   50000 /* and with one */
+#define ETH_LEN         14
 
 static void refill(struct port *p)
 {
@@ -169,7 +170,7 @@ static void look_after(struct port *p, uint64_t now)
 {
 	uint32_t events = ix_nic_control(p->nic);
 
-	p->next_control = now + CONTROL_US;
+	p->next_control = now + (ix_nic_link(p->nic).up ? UP_CONTROL_US : DOWN_CONTROL_US);
 	if (events & IX_NIC_EV_LINK)
 		say("network: link is %s", ix_nic_link(p->nic).up ? "up" : "down");
 	if (events & IX_NIC_EV_DOWN)
