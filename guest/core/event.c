@@ -134,11 +134,13 @@ uint32_t core_deliver(struct core *c, uint64_t now)
 		n += convert(c, &c->events[n], &c->evq.ev[i]);
 	c->evq.n = 0;
 	while (n < c->max_events && timers_pop(&c->timers, now, &handle, &cookie)) {
-		c->events[n++] = (struct ix_event){
-		    .type = IX_EV_TIMER,
-		    .handle = handle_pack(KIND_TIMER, handle),
-		    .cookie = cookie,
-		};
+		struct ix_event *e = &c->events[n++];
+
+		memset(e, 0,
+		       sizeof(*e)); /* an initializer may leave bytes of a union as they are */
+		e->type = IX_EV_TIMER;
+		e->handle = handle_pack(KIND_TIMER, handle);
+		e->cookie = cookie;
 	}
 	c->n.events += n;
 	return n;

@@ -118,14 +118,21 @@ static void syn_timeout(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 	tcp_send_syn(n, t);
 }
 
+/* R2 of a closed connection, for which nobody waits: the least that RFC 9293 asks for (SHLD-11). */
+#define ORPHAN_US 100000000
+
 /* R2: nothing was acknowledged for too long. True: the connection is gone. */
 static bool give_up(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 {
+	uint32_t r2 = c->user_timeout;
+
+	if (t->flags & F_CLOSED && r2 > us_to_ticks(ORPHAN_US))
+		r2 = us_to_ticks(ORPHAN_US);
 	if (!c->retrans_at) {
 		c->retrans_at = n->tick ? n->tick : 1;
 		return false;
 	}
-	if (n->tick - c->retrans_at < c->user_timeout)
+	if (n->tick - c->retrans_at < r2)
 		return false;
 	n->st.tcp_timeout++;
 	conn_end(n, t, c->soft_err ? c->soft_err : -IXN_ETIMEDOUT, true);

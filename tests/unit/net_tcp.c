@@ -1097,6 +1097,29 @@ static void test_orphan(void **state)
 	}
 }
 
+/* A peer that is gone keeps a closed connection for 100 s, one in use for longer (SHLD-11). */
+static void test_orphan_gone(void **state)
+{
+	struct ixn_event ev;
+
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		peer_start(&p, NULL);
+		peer_open(&p, true);
+		send_bytes(1000);
+		if (closed)
+			assert_int_equal(ixn_close(p.n, p.conn), 0);
+		peer_clear(&p);
+		peer_wait(&p, 95000000);
+		assert_int_equal(peer_events(&p, IXN_EV_DEAD, &ev), 0);
+		peer_wait(&p, 115000000);
+		assert_int_equal(peer_events(&p, IXN_EV_DEAD, &ev), closed);
+		if (closed)
+			assert_int_equal(ev.result, -IXN_ETIMEDOUT);
+		peer_stop(&p);
+	}
+}
+
 /* MUST-38: no silly small segments */
 static void test_sender_sws(void **state)
 {
@@ -1364,7 +1387,6 @@ static void test_close_active(void **state)
 	peer_stop(&p);
 }
 
-/* MUST-13: 2 MSL, then the state is gone; a full pool gives up the oldest. */
 static void test_time_wait_burst(void **state)
 {
 	(void)state;
@@ -1385,6 +1407,7 @@ static void test_time_wait_burst(void **state)
 	peer_stop(&p);
 }
 
+/* MUST-13: 2 MSL, then the state is gone; a full pool gives up the oldest. */
 static void test_time_wait(void **state)
 {
 	struct ixn_usage u;
@@ -2186,6 +2209,7 @@ int main(void)
 	    cmocka_unit_test(test_zero_window),
 	    cmocka_unit_test(test_shrunk_window),
 	    cmocka_unit_test(test_orphan),
+	    cmocka_unit_test(test_orphan_gone),
 	    cmocka_unit_test(test_sender_sws),
 	    cmocka_unit_test(test_receive_window),
 	    cmocka_unit_test(test_rx_limit),
