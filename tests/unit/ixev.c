@@ -570,6 +570,12 @@ static void runs_out_of_memory_gently(void **state)
 	end(&b);
 }
 
+static void on_nothing(struct ixev_udp *u, const struct ixev_dgram *d)
+{
+	(void)u;
+	(void)d;
+}
+
 /* Sends a message, or waits for IXEV_OUT to try again: how often it had to. */
 static int send_by_edge(struct bed *b, struct conn *c, const char *out, size_t len)
 {
@@ -586,7 +592,7 @@ static int send_by_edge(struct bed *b, struct conn *c, const char *out, size_t l
 /* Who waits for edges hears of memory that has come back, also with nothing of its own under way. */
 static void waits_for_memory_by_edge(void **state)
 {
-	struct ixev_config conf = {.memory_limit = 20000};
+	struct ixev_config conf = {.memory_limit = 16384 + 400};
 	struct bed b = make(NULL, &conf), other = {.p = b.p};
 	static char out[30000];
 	ssize_t n;
@@ -611,6 +617,38 @@ static void waits_for_memory_by_edge(void **state)
 	end(&b);
 	free(other.s);
 	free(other.c);
+}
+
+/* What one kind of sending needs no more, another can have; and a limit below a large chunk works. */
+static void memory_goes_where_it_is_needed(void **state)
+{
+	struct ixev_config conf = {.memory_limit = 16384 + 400};
+	static char out[16000];
+	struct ixev_udp u = {.recv = on_nothing};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct bed b = make(NULL, &conf);
+		size_t most = i ? 400 : sizeof(out);
+
+		dial(&b);
+		pair_bind(b.p, B);
+		assert_int_equal(ixev_udp_bind(b.p->base[B], &u, &ix_ip_any, 0), 0);
+		assert_int_equal(ixev_send(&b.c->ctx, out, most), most);
+		pair_run(b.p, 100000);
+		pair_bind(b.p, B);
+		assert_int_equal(ixev_send(&b.c->ctx, out, 100), 100);
+		pair_run(b.p, 100000);
+		pair_bind(b.p, B);
+		assert_int_equal(ixev_udp_send(&u, &pair_ip[A], 9, out, 900), 900);
+		pair_run(b.p, 100000);
+		pair_bind(b.p, B);
+		assert_int_equal(ixev_send(&b.c->ctx, out, most), most);
+		pair_run(b.p, 100000);
+		assert_int_equal(b.s->got, 2 * most + 100);
+		end(&b);
+		conf.memory_limit = 1000;
+	}
 }
 
 /* Nothing that counts bytes can run over, however much is sent by reference. */
@@ -1045,6 +1083,7 @@ int main(void)
 	    cmocka_unit_test(lost_bytes_are_an_error),
 	    cmocka_unit_test(runs_out_of_memory_gently),
 	    cmocka_unit_test(waits_for_memory_by_edge),
+	    cmocka_unit_test(memory_goes_where_it_is_needed),
 	    cmocka_unit_test(bounds_what_is_pending),
 	    cmocka_unit_test(peeks_at_requests),
 	    cmocka_unit_test(peeks_when_the_peer_is_gone),

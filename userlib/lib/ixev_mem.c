@@ -60,21 +60,53 @@ bool chunk_is(const struct ixev_buf *buf)
 	return class_of(buf) >= 0;
 }
 
+/* Frees an idle chunk. False: there is none. */
+static bool free_idle(struct ixev *b)
+{
+	for (int i = NCLASSES - 1; i >= 0; i--) {
+		struct ixev_buf *buf = b->free_chunks[i];
+
+		if (buf) {
+			b->free_chunks[i] = buf->next;
+			mem_put(b, buf, class_size[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+void *mem_get(struct ixev *b, size_t n)
+{
+	void *p;
+
+	while (b->memory_limit && b->memory + n > b->memory_limit)
+		if (!free_idle(b))
+			return NULL;
+	while (!(p = malloc(n)))
+		if (!free_idle(b))
+			return NULL;
+	b->memory += n;
+	return p;
+}
+
+void mem_put(struct ixev *b, void *p, size_t n)
+{
+	free(p);
+	b->memory -= n;
+}
+
 struct ixev_buf *chunk_get(struct ixev *b, size_t want)
 {
-	int class = want > class_size[0] - sizeof(struct ixev_buf);
+	int class = want > class_size[0] - sizeof(struct ixev_buf) &&
+		    (!b->memory_limit || b->memory_limit >= class_size[1]);
 	struct ixev_buf *buf = b->free_chunks[class];
 
-	if (buf) {
+	if (buf)
 		b->free_chunks[class] = buf->next;
-	} else {
-		if (b->memory_limit && b->memory + class_size[class] > b->memory_limit)
-			return NULL;
-		buf = malloc(class_size[class]);
-		if (!buf)
-			return NULL;
-		b->memory += class_size[class];
-	}
+	else
+		buf = mem_get(b, class_size[class]);
+	if (!buf)
+		return NULL;
 	*buf = (struct ixev_buf){
 	    .data = chunk_data(buf),
 	    .room = class_size[class] - (uint32_t)sizeof(*buf),
@@ -124,14 +156,8 @@ struct ix_iov *iov_get(struct ixev *b, uint32_t n)
 
 void mem_free_all(struct ixev *b)
 {
-	for (int i = 0; i < NCLASSES; i++) {
-		while (b->free_chunks[i]) {
-			struct ixev_buf *buf = b->free_chunks[i];
-
-			b->free_chunks[i] = buf->next;
-			free(buf);
-		}
-	}
+	while (free_idle(b))
+		;
 	while (b->slabs) {
 		struct slab *s = b->slabs;
 

@@ -92,6 +92,9 @@ struct ixev {
 /* ixev_mem.c */
 struct ixev_seg *seg_get(struct ixev *b);
 void seg_put(struct ixev *b, struct ixev_seg *s);
+/* Memory that counts against the limit, in place of idle chunks if need be. NULL: there is none. */
+void *mem_get(struct ixev *b, size_t n);
+void mem_put(struct ixev *b, void *p, size_t n);
 /* A buffer with room for up to `want` bytes (at least some); NULL: no memory. */
 struct ixev_buf *chunk_get(struct ixev *b, size_t want);
 bool chunk_is(const struct ixev_buf *buf);

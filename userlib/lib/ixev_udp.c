@@ -68,16 +68,15 @@ ssize_t ixev_udp_send(struct ixev_udp *u, const struct ix_ip *remote, uint16_t p
 
 	if (len > UDP_MAX)
 		return -EMSGSIZE;
-	if (b->memory_limit && b->memory + len > b->memory_limit)
+	copy = mem_get(b, sizeof(size_t) + len);
+	if (!copy)
 		return -EAGAIN;
-	copy = malloc(sizeof(size_t) + len);
-	iov = copy ? iov_get(b, 1) : NULL;
+	iov = iov_get(b, 1);
 	call = iov ? ix_next(&b->t) : NULL;
 	if (!call) {
-		free(copy);
+		mem_put(b, copy, sizeof(size_t) + len);
 		return -EAGAIN;
 	}
-	b->memory += len;
 	memcpy(copy, &len, sizeof(len));
 	memcpy(copy + sizeof(len), data, len);
 	*iov = (struct ix_iov){(uintptr_t)copy + sizeof(len), len};
@@ -91,8 +90,7 @@ static void sent(struct ixev *b, uint64_t cookie)
 	size_t len;
 
 	memcpy(&len, copy, sizeof(len));
-	b->memory -= len;
-	free(copy);
+	mem_put(b, copy, sizeof(size_t) + len);
 }
 
 void udp_result(struct ixev *b, const struct ix_call *call)
