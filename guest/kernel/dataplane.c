@@ -349,6 +349,9 @@ void dataplane_init(const struct ix_bootinfo *bi)
 		nplanes = bi->ncores;
 	if (nplanes > ix_nic_nqueues(nic))
 		spread_over(nplanes);
+	else if (nplanes > 1 && !ix_nic_rss(nic))
+		say("network: the NIC does not tell how it spreads flows: answers to connections "
+		    "from here may reach another core; queues = 1 avoids that");
 	/* At most half of the memory is the network's, but for who asks for more. */
 	if (core_config_fit(&config, (uint64_t)pages_free() * PAGE_SIZE / 2 / nplanes))
 		say("network: %u connections and %u receive buffers per core, as memory is short",
