@@ -262,8 +262,9 @@ void process_user_return(struct regs *r)
 		park();
 	uvm_sync(c);
 	/* As a rule it is set, for some earlier call's limit, and only moved when it fires; but a sleep
-	 * that a packet has ended leaves a later time behind. */
-	if (c->thread.serving && report_tsc)
+	 * that a packet has ended leaves a later time behind. Once the limit is past, it is process_tick()
+	 * that says when: a timer for the past would let the application do nothing, ever. */
+	if (c->thread.serving && report_tsc && (c->timer == 0 || !c->unresponsive))
 		timer_by(c, c->user_since + report_tsc);
 }
 
