@@ -129,13 +129,15 @@ void tcp_grow_limited(struct ixn *n, struct tcb *t, uint32_t flight, uint32_t ac
 	struct tcb_cold *c = tcb_cold(n, t);
 	if (!full && t->cwnd >= c->ssthresh && flight + t->mss < t->cwnd)
 		return;
+	uint32_t iw = cc_initial_window(n, t->mss);
+	bool small = t->cwnd <= iw;
 	cc_ops(c->cc)->ack(n, t, c, acked);
+	if (unlikely(small && t->cwnd > iw)) /* so far nobody has noted it */
+		c->last_send = n->tick;
 	/* Whatever the size of its segments, one connection takes a quarter of the records. */
 	uint64_t most = (uint64_t)(n->cfg.tx_recs / 4) * t->mss;
-	if (unlikely(t->cwnd > most) && t->cwnd > cc_initial_window(n, t->mss))
-		t->cwnd = (uint32_t)most > cc_initial_window(n, t->mss)
-			      ? (uint32_t)most
-			      : cc_initial_window(n, t->mss);
+	if (unlikely(t->cwnd > most) && t->cwnd > iw)
+		t->cwnd = (uint32_t)most > iw ? (uint32_t)most : iw;
 }
 
 static void reduce(struct ixn *n, struct tcb *t, struct tcb_cold *c, bool ecn)
@@ -155,6 +157,7 @@ static void undo(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 	n->st.tcp_undo++;
 	if (t->cwnd < c->undo_cwnd)
 		t->cwnd = c->undo_cwnd;
+	c->last_send = n->tick;
 	if (c->ssthresh < c->undo_ssthresh)
 		c->ssthresh = c->undo_ssthresh;
 	if (cc_ops(c->cc)->undo)
@@ -491,10 +494,10 @@ static void leave_recovery(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 		t->cwnd = c->ssthresh;
 		if (!(t->flags & F_SACK) && calm < t->cwnd)
 			t->cwnd = calm;
+		c->last_send = n->tick;
 	}
 	if (c->reo_persist && !--c->reo_persist)
 		c->reo_mult = 1;
-	(void)n;
 	c->recovery = RECOVERY_NONE;
 }
 

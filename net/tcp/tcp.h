@@ -162,7 +162,7 @@ struct tcb_cold {
 	uint32_t retrans_ts; /* timestamp value at the first retransmission */
 	uint32_t cwr_end;    /* one reaction to ECN per window */
 	uint32_t cc_count;   /* bytes on the way to the next growth of the window */
-	uint32_t last_send;  /* ticks, to restart after idle (RFC 5681 4.1) */
+	uint32_t last_send;  /* ticks, with more than the initial window only (RFC 5681 4.1) */
 	uint32_t retrans_at; /* ticks, first timeout without progress; 0: none */
 	uint32_t max_wnd;    /* largest window the peer has offered */
 	union {

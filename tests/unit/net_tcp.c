@@ -824,6 +824,31 @@ static void test_old_loss(void **state)
 	peer_stop(&p);
 }
 
+/* RFC 5681 4.1: a window that has grown is kept from burst to burst, and given up after an idle RTO. */
+static void test_bursts(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	p.now += 2000000;
+	for (int round = 0; round < 6; round++) {
+		uint32_t before = info().cwnd, base = p.ack;
+
+		assert_true(before >= 14480 && (before > 14480) == (round > 0));
+		send_bytes(before);
+		assert_int_equal(info().cwnd, round == 4 ? 14480 : before);
+		p.now += 10000;
+		for (struct ixn_info i; i = info(), i.in_flight;) {
+			p.ack += i.in_flight < 2896 ? i.in_flight : 2896;
+			peer_send(&p, ACK, 0, 0, NULL, 0);
+		}
+		assert_int_equal(p.ack - base, before);
+		peer_clear(&p);
+		p.now += round == 3 ? 2000000 : 50000;
+	}
+	peer_stop(&p);
+}
+
 /* RFC 9438 4.2: the cubic function does not go on while the application sends nothing. */
 static void test_cubic_idle(void **state)
 {
@@ -2203,6 +2228,7 @@ int main(void)
 	    cmocka_unit_test(test_tlp_pieces),
 	    cmocka_unit_test(test_undo_pieces),
 	    cmocka_unit_test(test_old_loss),
+	    cmocka_unit_test(test_bursts),
 	    cmocka_unit_test(test_cubic_idle),
 	    cmocka_unit_test(test_sack_recovery),
 	    cmocka_unit_test(test_newreno),

@@ -290,7 +290,8 @@ struct ixn_tcp_config {
 	uint32_t rto_max_us;
 	uint32_t delack_us;       /* 0: ACK at the end of each cycle */
 	uint32_t r1_retries;      /* tell the application (SHLD-9) */
-	uint64_t user_timeout_us; /* R2: give up when nothing was acknowledged so long [c] */
+	uint64_t user_timeout_us; /* R2: give up when nothing was acknowledged so long [c]; once
+				   it is closed, after 100 s at the latest */
 	uint32_t time_wait_us;    /* 2 MSL */
 	uint32_t fin_wait2_us;    /* for closed connections */
 	uint8_t orphan_probes;    /* into a zero window, for a closed connection; then RST */
