@@ -10,6 +10,8 @@ struct rule {
 /* Both tables: the first rule that holds the MSR decides. Names: SDM 4. */
 
 static const struct rule root_rules[] = {
+    /* What a hypervisor below this one offers by MSRs it writes to this one's memory: KVM's clock. */
+    {0x011, 0x012, MSR_DENY, MSR_DENY},
     {0x01b, 0x01b, MSR_PASS, MSR_EMULATE}, /* APIC_BASE: mode may change, address not */
     {0x03a, 0x03a, MSR_EMULATE, MSR_DENY}, /* FEATURE_CONTROL: locked, without VMX */
     {0x079, 0x079, MSR_DENY, MSR_EMULATE}, /* BIOS_UPDT_TRIG: dropped */
@@ -22,18 +24,23 @@ static const struct rule root_rules[] = {
     {0x1f2, 0x1f3, MSR_PASS, MSR_DENY},    /* SMRR */
     {0x200, 0x23f, MSR_PASS, MSR_EMULATE}, /* variable MTRRs: the EPT has the types */
     {0x250, 0x250, MSR_PASS, MSR_EMULATE}, /* fixed MTRRs */
-    {0x258, 0x259, MSR_PASS, MSR_EMULATE},   {0x268, 0x26f, MSR_PASS, MSR_EMULATE},
+    {0x258, 0x259, MSR_PASS, MSR_EMULATE},
+    {0x268, 0x26f, MSR_PASS, MSR_EMULATE},
     {0x2ff, 0x2ff, MSR_PASS, MSR_EMULATE}, /* MTRR_DEF_TYPE */
     {0x345, 0x345, MSR_EMULATE, MSR_DENY}, /* PERF_CAPABILITIES: no PEBS */
     {0x3f1, 0x3f2, MSR_DENY, MSR_DENY},    /* PEBS_ENABLE, PEBS_DATA_CFG */
     {0x480, 0x493, MSR_DENY, MSR_DENY},    /* VMX capabilities */
     {0x560, 0x561, MSR_DENY, MSR_DENY},    /* Processor Trace: writes memory by physical */
     {0x570, 0x572, MSR_DENY, MSR_DENY},    /* address, past the EPT */
-    {0x580, 0x587, MSR_DENY, MSR_DENY},      {0x600, 0x600, MSR_DENY, MSR_DENY}, /* DS_AREA */
-    {0x830, 0x830, MSR_PASS, MSR_EMULATE},                                       /* x2APIC ICR */
-    {0x985, 0x98a, MSR_DENY, MSR_DENY},   /* UINTR: SENDUIPI sends any vector to any core */
-    {0x17d0, 0x17d4, MSR_DENY, MSR_DENY}, /* HW_FEEDBACK: writes physical memory, past the EPT */
-    {0x17da, 0x17da, MSR_DENY, MSR_DENY}, /* HRESET_ENABLE */
+    {0x580, 0x587, MSR_DENY, MSR_DENY},
+    {0x600, 0x600, MSR_DENY, MSR_DENY},    /* DS_AREA */
+    {0x830, 0x830, MSR_PASS, MSR_EMULATE}, /* x2APIC ICR */
+    {0x985, 0x98a, MSR_DENY, MSR_DENY},    /* UINTR: SENDUIPI sends any vector to any core */
+    {0x17d0, 0x17d4, MSR_DENY, MSR_DENY},  /* HW_FEEDBACK: writes physical memory, past the EPT */
+    {0x17da, 0x17da, MSR_DENY, MSR_DENY},  /* HRESET_ENABLE */
+    /* Processors have none here; hypervisors have, as above: Hyper-V, KVM, Xen. */
+    {0x2000, 0xbfffffff, MSR_DENY, MSR_DENY},
+    {0xc0002000, UINT32_MAX, MSR_DENY, MSR_DENY},
     {0x000, UINT32_MAX, MSR_PASS, MSR_PASS},
 };
 

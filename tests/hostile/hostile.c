@@ -786,7 +786,8 @@ static void attack_wrap(void)
 
 static void attack_processor(void)
 {
-	static const uint32_t deny[] = {0x3a, 0x9b, 0x480, 0x48b, 0x491, 0x570, 0x1d9, 0x6e0};
+	static const uint32_t deny[] = {0x12,  0x3a,  0x9b,  0xed,  0x480,  0x48b,     0x491,
+					0x570, 0x1d9, 0x6e0, 0x985, 0x17d0, 0x4b564d01};
 	uint64_t value, read = 0, ud = taken[VEC_UD], gp = taken[VEC_GP];
 
 	asm volatile(RESUME "vmxoff; 1:" : : : "r8", "memory");

@@ -91,7 +91,11 @@ static void msr_policy(void **state)
 	assert_int_equal(msr_root(0x480, false), MSR_DENY);
 	assert_int_equal(msr_root(0x20f, true), MSR_EMULATE);
 	assert_int_equal(msr_root(0x277, true), MSR_PASS);
-	assert_int_equal(msr_root(0x4b564d01, true), MSR_PASS);
+	/* of a hypervisor below, who would write to our memory: KVM's, old and new, and Hyper-V's */
+	assert_int_equal(msr_root(0x12, true), MSR_DENY);
+	assert_int_equal(msr_root(0x4b564d01, true), MSR_DENY);
+	assert_int_equal(msr_root(0x40000001, true), MSR_DENY);
+	assert_int_equal(msr_root(0xc0010015, false), MSR_DENY);
 	/* what the processor would do past the EPT or past the ICR filter */
 	for (uint32_t msr = 0x985; msr <= 0x98a; msr++)
 		assert_int_equal(msr_root(msr, true), MSR_DENY);
