@@ -8,6 +8,7 @@
 #include "hv/arch/spinlock.h"
 #include "hv/arch/tsc.h"
 #include "hv/lib/fmt.h"
+#include "hv/lib/limit.h"
 
 struct log_ring log_ring;
 static struct serial serial;
@@ -19,6 +20,8 @@ static bool ready;
  * to the newline, and is not broken unless it stays open for long. */
 static bool line_open;
 #define LINE_PATIENCE_MS 20
+
+#define GUEST_WARNINGS 10 /* a second */
 
 static void lock_between_lines(void)
 {
@@ -114,6 +117,20 @@ void log_write(enum log_level level, const char *format, ...)
 	lock_between_lines();
 	emit(line, len);
 	spin_unlock(&lock);
+}
+
+bool log_guest_allowed(void)
+{
+	static struct limit limit;
+	uint32_t dropped;
+	bool pass;
+
+	spin_lock(&lock);
+	pass = limit_pass(&limit, rdtsc(), tsc_khz() * 1000, GUEST_WARNINGS, &dropped);
+	spin_unlock(&lock);
+	if (dropped)
+		log_warn("%u more warnings of this kind are not shown", dropped);
+	return pass;
 }
 
 void console_line(const char *prefix, const char *text, size_t len)

@@ -46,6 +46,14 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 
+/* A warning that a guest can cause at will: some pass each second, of the rest the number is told. */
+bool log_guest_allowed(void);
+#define log_guest(...)                         \
+	do {                                   \
+		if (log_guest_allowed())       \
+			log_warn(__VA_ARGS__); \
+	} while (0)
+
 /* Writes a line as it stands, with no prefix: a dataplane's console. `len` bytes, newline added. */
 void console_line(const char *prefix, const char *text, size_t len);
 

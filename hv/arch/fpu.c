@@ -15,8 +15,11 @@ static const uint8_t initial[4096] __attribute__((aligned(64))) = {
 
 void fpu_reset(void)
 {
-	static const uint32_t msr[] = {MSR_STAR,  MSR_LSTAR,          MSR_CSTAR,
-				       MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX};
+	/* Not all processors have all of them. */
+	static const uint32_t msr[] = {
+	    MSR_STAR,    MSR_LSTAR,     MSR_CSTAR, MSR_FMASK,   MSR_KERNEL_GS_BASE,
+	    MSR_TSC_AUX, MSR_SPEC_CTRL, MSR_XFD,   MSR_XFD_ERR, MSR_U_CET,
+	    MSR_S_CET,   MSR_PKRS,      MSR_XSS};
 	uint64_t zero = 0;
 
 	asm volatile("fninit");
@@ -39,5 +42,4 @@ void fpu_reset(void)
 	asm volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ul));
 	for (unsigned int i = 0; i < sizeof(msr) / sizeof(msr[0]); i++)
 		wrmsr_safe(msr[i], 0);
-	wrmsr_safe(MSR_XSS, 0);
 }

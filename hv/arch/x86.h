@@ -36,6 +36,7 @@
 /* Model-specific registers, SDM 4 chapter 2. */
 #define MSR_APIC_BASE         0x1b
 #define MSR_FEATURE_CONTROL   0x3a
+#define MSR_SPEC_CTRL         0x48
 #define MSR_BIOS_UPDT_TRIG    0x79
 #define MSR_BIOS_SIGN_ID      0x8b
 #define MSR_CORE_CAPABILITIES 0xcf
@@ -44,6 +45,8 @@
 #define MSR_SYSENTER_ESP      0x175
 #define MSR_SYSENTER_EIP      0x176
 #define MSR_MISC_ENABLE       0x1a0
+#define MSR_XFD               0x1c4
+#define MSR_XFD_ERR           0x1c5
 #define MSR_DEBUGCTL          0x1d9
 #define MSR_PAT               0x277
 #define MSR_MTRR_DEF_TYPE     0x2ff
@@ -62,7 +65,10 @@
 #define MSR_VMX_TRUE_PROC     0x48e
 #define MSR_VMX_TRUE_EXIT     0x48f
 #define MSR_VMX_TRUE_ENTRY    0x490
+#define MSR_U_CET             0x6a0
+#define MSR_S_CET             0x6a2
 #define MSR_TSC_DEADLINE      0x6e0
+#define MSR_PKRS              0x6e1
 #define MSR_X2APIC_BASE       0x800
 #define MSR_X2APIC_ICR        0x830
 #define MSR_XSS               0xda0

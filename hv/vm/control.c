@@ -100,7 +100,7 @@ static bool place_bar0(uint64_t base)
 			linux_mem_show(base, IX_BAR0_SIZE, &function);
 	}
 	if (status)
-		log_error("control function: BAR0 cannot be mapped at %#lx", base);
+		log_guest("control function: BAR0 cannot be mapped at %#lx", base);
 	return !status;
 }
 
@@ -128,7 +128,7 @@ static void moved(void *ctx, uint16_t offset, uint8_t size)
 		r.range.base = now1;
 		bar1 = now1;
 		if (now1 && linux_mem_trap(&r)) {
-			log_error("control function: BAR1 cannot be mapped at %#lx", now1);
+			log_guest("control function: BAR1 cannot be mapped at %#lx", now1);
 			bar1 = 0;
 		}
 	}

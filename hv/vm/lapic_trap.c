@@ -16,7 +16,7 @@ static void write_register(struct vcpu *v, void *ctx, uint64_t offset, uint8_t s
 	if (lapic_x2apic())
 		return;
 	if (size != 4 || offset & 15) {
-		log_warn("Linux: local APIC write of %u bytes at %#lx dropped", size, offset);
+		log_guest("Linux: local APIC write of %u bytes at %#lx dropped", size, offset);
 		return;
 	}
 	switch (offset) {

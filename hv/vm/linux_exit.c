@@ -141,7 +141,8 @@ bool linux_request(struct vcpu *v, uint32_t requests)
 	if (requests & REQ_GIVE)
 		__atomic_compare_exchange_n(&v->cpu->owner, &from, VM_NONE, false, __ATOMIC_RELEASE,
 					    __ATOMIC_RELAXED);
-	if (requests & REQ_SIPI && v->wait_sipi)
+	/* One that Linux sends while it gives the core away starts nothing when the core comes back. */
+	if (requests & REQ_SIPI && !(requests & REQ_GIVE) && v->wait_sipi)
 		v->sipi_pending = true;
 	return !v->wait_sipi;
 }

@@ -62,11 +62,11 @@ static bool port_out(uint16_t port, uint8_t size, uint32_t value)
 	if (port == hv.fadt.pm1a_control.address && size == 2 && value & SLP_EN) {
 		if ((int)SLP_TYP(value) == hv.s5)
 			return power_off(port, (uint16_t)value);
-		log_warn("Linux: sleep state %u is not supported; ignored", SLP_TYP(value));
+		log_guest("Linux: sleep state %u is not supported; ignored", SLP_TYP(value));
 		return true;
 	}
 	if (port == hv.fadt.pm1a_control.address + 1 && value & SLP_EN >> 8) {
-		log_warn("Linux: sleep by a byte's write is not supported; ignored");
+		log_guest("Linux: sleep by a byte's write is not supported; ignored");
 		return true;
 	}
 	/* The transmitter of the console's 16550; with LCR.DLAB it is the divisor. */
@@ -115,13 +115,13 @@ bool linux_io(struct vcpu *v)
 	uint32_t value;
 
 	if (string) {
-		log_warn("Linux: string I/O to port %#x is not supported: #GP", port);
+		log_guest("Linux: string I/O to port %#x is not supported: #GP", port);
 		vcpu_inject_gp(v);
 		return true;
 	}
 	/* What reaches over a guarded port, from below or being too wide, no driver does. */
 	if (reaches_guarded(v->vm->io_bitmap, port, size)) {
-		log_warn("Linux: access of %u bytes to port %#x refused: #GP", size, port);
+		log_guest("Linux: access of %u bytes to port %#x refused: #GP", size, port);
 		vcpu_inject_gp(v);
 		return true;
 	}

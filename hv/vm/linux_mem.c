@@ -287,7 +287,7 @@ static bool access_region(struct vcpu *v, const struct mmio_region *r, uint64_t 
 	uint64_t offset = gpa - r->range.base;
 
 	if (guest_decode_mmio(v, &insn) || insn.write != write || (!write && !r->read)) {
-		log_warn(
+		log_guest(
 		    "Linux: instruction at %#lx accesses device memory %#lx in a way that is not "
 		    "supported: #GP",
 		    vmread(VMCS_GUEST_RIP), gpa);
@@ -349,6 +349,7 @@ static bool is_hidden(uint64_t pa)
 static bool step_over(struct vcpu *v, uint64_t gpa)
 {
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS), page = gpa & ~(PAGE_SIZE - 1);
+	bool again = false; /* another core's step has ended, at the same page */
 	int status;
 
 	if (!__atomic_fetch_add(&absent_accesses, 1, __ATOMIC_RELAXED))
@@ -356,7 +357,9 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 			 gpa);
 	if (!v->ones)
 		v->ones = page_alloc(1);
-	if (!v->ones || v->step.pages == STEP_LIMIT)
+	for (uint32_t i = 0; i < v->step.pages; i++)
+		again |= v->step.page[i] == page;
+	if (!v->ones || (!again && v->step.pages == STEP_LIMIT))
 		return refuse_step(v);
 	memset(v->ones, 0xff, PAGE_SIZE);
 	spin_lock(&control_vm->lock);
@@ -372,7 +375,8 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 		/* With BTF the trap flag would stop at the next branch only. */
 		vmwrite(VMCS_GUEST_DEBUGCTL, v->step.debugctl & ~DEBUGCTL_BTF);
 	}
-	v->step.page[v->step.pages++] = page;
+	if (!again)
+		v->step.page[v->step.pages++] = page;
 	vmwrite(VMCS_GUEST_RFLAGS, (rflags | RFLAGS_TF) & ~(uint64_t)RFLAGS_IF);
 	/* An interrupt shadow ends with this instruction, and does not go with the trap flag. */
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ul);
@@ -408,7 +412,7 @@ bool linux_ept_violation(struct vcpu *v)
 	status = ept_map_identity(&control_vm->ept, &id, base, base + PAGE_2M);
 	spin_unlock(&control_vm->lock);
 	if (status) {
-		log_error("Linux: %#lx cannot be mapped (%d)", gpa, status);
+		log_guest("Linux: %#lx cannot be mapped (%d)", gpa, status);
 		vcpu_inject_gp(v);
 	}
 	return true;

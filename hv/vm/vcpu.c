@@ -102,6 +102,9 @@ static void set_controls(const struct vm *vm)
 			 (c->proc2 & (PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES |
 				      PROC2_USER_WAIT | PROC2_VPID));
 
+	/* Without INVVPID translations of a VPID could not be dropped. */
+	if (!(c->ept_vpid & EPT_CAP_INVVPID))
+		proc2 &= ~PROC2_VPID;
 	vmwrite(VMCS_PIN_CTLS, c->pin1 | PIN_NMI_EXITING | PIN_VIRTUAL_NMI);
 	vmwrite(VMCS_PROC_CTLS, c->proc1 | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY);
 	vmwrite(VMCS_PROC2_CTLS, c->proc21 | proc2);

@@ -67,25 +67,37 @@ static void vf_msi(void *ctx, unsigned int vf, uint64_t addr, uint32_t data)
 
 static const struct veb_ops ops = {.dma = vf_dma, .msi = vf_msi};
 
-/* The model leaves work over, bounded as each call is: a timer of this core goes on with it. */
-static void after_access(struct vcpu *v)
+/* The model leaves work over, bounded as each call is: a timer of this core goes on with it, in `pause`
+ * ticks at the earliest. */
+static void plan_work(struct vcpu *v, uint64_t pause)
 {
-	uint64_t now, next;
+	uint64_t now, next, ticks;
 
 	if (!veb_busy(veb))
 		return;
 	now = now_ns();
 	next = veb_next(veb, now);
-	if (next != UINT64_MAX)
-		vcpu_set_timer(v, next <= now ? 0 : (next - now) * tsc_khz() / 1000000);
+	if (next == UINT64_MAX)
+		return;
+	ticks = next <= now ? 0 : (next - now) * tsc_khz() / 1000000;
+	vcpu_set_timer(v, ticks > pause ? ticks : pause);
 }
 
+static void after_access(struct vcpu *v)
+{
+	plan_work(v, 0);
+}
+
+/* The guest then runs for as long as this took, or somebody else's function that never runs out of work
+ * would keep it out. */
 void vf_timer(struct vcpu *v)
 {
-	if (veb)
-		veb_poll(veb, now_ns());
-	if (veb)
-		after_access(v);
+	uint64_t begin = rdtsc();
+
+	if (!veb)
+		return;
+	veb_poll(veb, now_ns());
+	plan_work(v, rdtsc() - begin);
 }
 
 static uint64_t bar_read(struct vf *f, unsigned int bar, uint64_t offset, uint8_t size)
@@ -151,7 +163,7 @@ static void follow_bars(struct vf *f)
 		r.range.base = base;
 		f->bar[i] = base;
 		if (base && linux_mem_trap(&r)) {
-			log_error("VF %u: BAR%u cannot be mapped at %#lx", f->index, number[i],
+			log_guest("VF %u: BAR%u cannot be mapped at %#lx", f->index, number[i],
 				  base);
 			f->bar[i] = 0;
 		}

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "hv/lib/limit.h"
 #include "hv/lib/ticks.h"
 
 static void nanoseconds(void **state)
@@ -23,9 +24,29 @@ static void nanoseconds(void **state)
 		assert_true(ticks_to_ns(t, khz) >= ticks_to_ns(t - 1, khz));
 }
 
+static void limits(void **state)
+{
+	struct limit l = {.begin = -50ull};
+	uint32_t dropped, passed = 0;
+
+	(void)state;
+	for (uint64_t now = -50ull; now != 50; now++) { /* the clock wraps */
+		passed += limit_pass(&l, now, 100, 3, &dropped);
+		assert_int_equal(dropped, 0);
+	}
+	assert_int_equal(passed, 3);
+	assert_true(limit_pass(&l, 50, 100, 3, &dropped));
+	assert_int_equal(dropped, 97);
+	assert_true(limit_pass(&l, 51, 100, 3, &dropped) && limit_pass(&l, 52, 100, 3, &dropped));
+	assert_false(limit_pass(&l, 53, 100, 3, &dropped));
+	assert_int_equal(dropped, 0);
+	assert_true(limit_pass(&l, 20, 100, 3, &dropped)); /* and jumps back */
+	assert_int_equal(dropped, 1);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(nanoseconds)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(nanoseconds), cmocka_unit_test(limits)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
