@@ -156,6 +156,16 @@ static void make_cpus(uint32_t most)
 	log_info("cores: %u, the boot core has APIC ID %u", ncpus, boot_cpu.apic_id);
 }
 
+/* In xAPIC mode Linux's writes are filtered at one page. */
+static void check_apic_address(const struct cpu *cpu, uint64_t address)
+{
+	if (address != APIC_DEFAULT_BASE && !use_x2apic())
+		refuse("core %u: its local APIC is at %#lx, not at %#lx: needs x2APIC mode, or "
+		       "firmware "
+		       "that leaves it there",
+		       cpu->index, address, APIC_DEFAULT_BASE);
+}
+
 /* This core into VMX root mode; refuses the machine where that is impossible. */
 static void enter_vmx(struct cpu *cpu)
 {
@@ -166,6 +176,7 @@ static void enter_vmx(struct cpu *cpu)
 	if (lack)
 		refuse("core %u (APIC ID %u) lacks %s, that the boot core has", cpu->index,
 		       cpu->apic_id, lack);
+	check_apic_address(cpu, rdmsr(MSR_APIC_BASE) & ~(PAGE_SIZE - 1));
 	vmx_merge_caps(&hv.vmx, &caps);
 	cpu->vmxon_region = page_alloc(1);
 	if (!cpu->vmxon_region || vmx_on(cpu->vmxon_region, caps.revision))
@@ -227,6 +238,7 @@ static noreturn void main_on_own_stack(void)
 	idt_use_stacks();
 	lapic_map();
 	make_cpus(count_cpus());
+	check_apic_address(&boot_cpu, acpi_lapic_address(acpi_find(&hv.acpi, "APIC", 0)));
 	boot_cpu.online = 1;
 	fault_test_boot();
 	check_features();

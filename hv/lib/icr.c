@@ -113,12 +113,3 @@ uint32_t icr_expand(const struct icr *icr, const struct icr_cpu *cpus, uint32_t 
 	}
 	return found;
 }
-
-uint64_t icr_encode(enum icr_action action, uint8_t vector, uint32_t apic_id, bool x2apic)
-{
-	uint64_t dest = (uint64_t)apic_id << (x2apic ? 32 : 56);
-
-	if (action == ICR_DO_NMI)
-		return dest | LOW_ASSERT | ICR_NMI << 8;
-	return dest | LOW_ASSERT | ICR_FIXED << 8 | vector;
-}

@@ -75,8 +75,4 @@ bool icr_matches(const struct icr *icr, const struct icr_cpu *cpu, bool self);
 uint32_t icr_expand(const struct icr *icr, const struct icr_cpu *cpus, uint32_t count,
 		    uint32_t sender, uint64_t *set);
 
-/* The register value that does the same to one processor: fixed, NMI, physical, edge. In xAPIC mode
- * the upper half goes to the high register, first. */
-uint64_t icr_encode(enum icr_action action, uint8_t vector, uint32_t apic_id, bool x2apic);
-
 #endif

@@ -80,10 +80,10 @@ def fadt(pm_timer=0x608):
     return table(b"FACP", bytes(body))
 
 
-def madt(apic_ids=(), x2apic_ids=(), enabled=1):
+def madt(apic_ids=(), x2apic_ids=(), enabled=1, lapic=0xfee00000):
     entries = b"".join(struct.pack("<BBBBI", 0, 8, i, i, enabled) for i in apic_ids)
     entries += b"".join(struct.pack("<BBHIII", 9, 16, 0, i, enabled, i) for i in x2apic_ids)
-    return table(b"APIC", struct.pack("<II", 0xfee00000, 1) + entries)
+    return table(b"APIC", struct.pack("<II", lapic, 1) + entries)
 
 
 def spoiled(data):

@@ -108,6 +108,8 @@ refuse("no enabled processor", "bad ACPI tables: the MADT lists no enabled proce
 refuse("APIC ID 300 in xAPIC mode",
        "core with APIC ID 300 needs x2APIC mode, which the option nox2apic turns off", "nox2apic",
        **tables("id", LOW, [good[0], boot.madt([0], [300])]))
+refuse("local APICs elsewhere", "core 0: its local APIC is at 0xfed40000, not at 0xfee00000: needs x2APIC",
+       "nox2apic", **tables("lapic", LOW, [good[0], boot.madt([0, 1], lapic=0xfed40000)]))
 
 
 # Without an RSDP: found where the firmware put it, and overwritten there by GRUB, which first makes
