@@ -17,6 +17,9 @@
 #define START_LIMIT_US 1000000
 #define STOP_LIMIT_US  100000
 
+/* NMIs that can be under way to a core: the one that it is in, and the one that waits (SDM 3A 6.7.1). */
+#define KICKS_MAX 2
+
 extern const char trampoline_start[], trampoline_end[], trampoline_cpu[], trampoline_cr3[];
 extern uint64_t ap_cr3;
 extern uint64_t boot_pml4[];
@@ -82,10 +85,15 @@ uint32_t smp_start(uint64_t trampoline_pa)
 
 void cpu_request(struct cpu *cpu, uint32_t requests)
 {
+	uint32_t kicks = __atomic_load_n(&cpu->kicks, __ATOMIC_ACQUIRE);
+
 	__atomic_or_fetch(&cpu->requests, requests, __ATOMIC_ACQ_REL);
 	if (cpu == this_cpu())
 		return;
-	__atomic_add_fetch(&cpu->kicks, 1, __ATOMIC_ACQ_REL);
+	while (kicks < KICKS_MAX &&
+	       !__atomic_compare_exchange_n(&cpu->kicks, &kicks, kicks + 1, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_ACQUIRE))
+		;
 	lapic_ipi(cpu->apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT);
 }
 
@@ -123,8 +131,8 @@ uint32_t smp_stop_others(void)
  * moves the instruction pointer out of the piece.
  *
  * An NMI that nobody here has sent comes from outside, and is put into the mailbox. The mailbox cannot
- * tell: a core may have emptied it before the kick arrives. Of two kicks at a time one may be lost; an
- * NMI from outside is then taken for it.
+ * tell: a core may have emptied it before the kick arrives. Of several kicks at a time some may be one
+ * NMI; then one or two from outside are taken for the rest.
  */
 extern const char cpu_wait_begin[], cpu_wait_end[], cpu_wait_out[];
 extern const char vmx_enter_begin[], vmx_enter_end[], vmx_enter_out[];
