@@ -12,7 +12,6 @@
 #define MCFG_FIXED    44
 #define MCFG_ENTRY    16
 #define MCFG_BUS_SIZE (1ull << 20) /* PCIe 6.0 7.2.2 */
-#define HPET_SIZE     56
 
 static int fail(const char **why, int error, const char *text)
 {
@@ -96,8 +95,6 @@ static const char *check_structure(const struct acpi_table *t)
 		return check_madt(t);
 	if (!strcmp(t->signature, "MCFG"))
 		return check_mcfg(t);
-	if (!strcmp(t->signature, "HPET"))
-		return t->length < HPET_SIZE ? "too short" : NULL;
 	if (!strcmp(t->signature, "DMAR"))
 		return dmar_check(t);
 	return NULL;
@@ -373,7 +370,9 @@ int acpi_madt_next(const struct acpi_table *madt, uint32_t *at, struct acpi_madt
 			e->cpu.uid = e->cpu.x2apic ? get_le32(p, 12) : p[2];
 			e->cpu.apic_id = e->cpu.x2apic ? get_le32(p, 4) : p[3];
 			flags = e->cpu.x2apic ? get_le32(p, 8) : get_le32(p, 4);
-			e->cpu.enabled = flags & 1;
+			/* Firmware fills unused slots with the ID that means nobody. */
+			e->cpu.enabled =
+			    flags & 1 && e->cpu.apic_id != (e->cpu.x2apic ? UINT32_MAX : 0xff);
 			e->cpu.online_capable = !e->cpu.enabled && flags & 2;
 			break;
 		case ACPI_MADT_IOAPIC:
@@ -409,35 +408,6 @@ int acpi_madt_next(const struct acpi_table *madt, uint32_t *at, struct acpi_madt
 	return 0;
 }
 
-int acpi_cpus(const struct acpi_table *madt, struct acpi_cpu *cpus, uint32_t max, uint32_t *count)
-{
-	struct acpi_madt_entry e;
-	uint32_t at = 0, stored, i;
-
-	*count = 0;
-	while (acpi_madt_next(madt, &at, &e) > 0) {
-		if (e.type != ACPI_MADT_LAPIC && e.type != ACPI_MADT_X2APIC)
-			continue;
-		/* Firmware fills unused slots with disabled entries, and 0xff means nobody. */
-		if ((!e.cpu.enabled && !e.cpu.online_capable) ||
-		    e.cpu.apic_id == (e.cpu.x2apic ? UINT32_MAX : 0xff))
-			continue;
-		/* Some firmware lists the same processor in both forms. */
-		stored = *count < max ? *count : max;
-		for (i = 0; i < stored && cpus[i].apic_id != e.cpu.apic_id; i++)
-			;
-		if (i < stored) {
-			if (e.cpu.enabled && !cpus[i].enabled)
-				cpus[i] = e.cpu;
-			continue;
-		}
-		if (*count < max)
-			cpus[*count] = e.cpu;
-		(*count)++;
-	}
-	return *count > max ? -ENOSPC : 0;
-}
-
 uint64_t acpi_lapic_address(const struct acpi_table *madt)
 {
 	struct acpi_madt_entry e;
@@ -447,11 +417,6 @@ uint64_t acpi_lapic_address(const struct acpi_table *madt)
 		if (e.type == ACPI_MADT_LAPIC_ADDRESS)
 			return e.lapic_address;
 	return get_le32(madt->data, 36);
-}
-
-bool acpi_has_8259(const struct acpi_table *madt)
-{
-	return get_le32(madt->data, 40) & 1; /* PCAT_COMPAT */
 }
 
 int acpi_mcfg(const struct acpi_table *mcfg, uint32_t n, struct acpi_mcfg *out)
@@ -466,11 +431,4 @@ int acpi_mcfg(const struct acpi_table *mcfg, uint32_t n, struct acpi_mcfg *out)
 	out->first_bus = p[10];
 	out->last_bus = p[11];
 	return 0;
-}
-
-uint64_t acpi_hpet(const struct acpi_table *hpet)
-{
-	struct acpi_gas block = get_gas(hpet, 40);
-
-	return block.space == ACPI_SPACE_MEMORY ? block.address : 0;
 }

@@ -146,15 +146,8 @@ struct acpi_madt_entry {
  */
 int acpi_madt_next(const struct acpi_table *madt, uint32_t *at, struct acpi_madt_entry *entry);
 
-/*
- * Lists each APIC ID once, enabled processors and those that can come online; at most `max` are
- * stored, *count tells how many there are. Returns 0 or -ENOSPC (count > max).
- */
-int acpi_cpus(const struct acpi_table *madt, struct acpi_cpu *cpus, uint32_t max, uint32_t *count);
-
-/* Physical address of the local APICs, and whether there are two 8259 as well. */
+/* Physical address of the local APICs. */
 uint64_t acpi_lapic_address(const struct acpi_table *madt);
-bool acpi_has_8259(const struct acpi_table *madt);
 
 /* MCFG: memory-mapped configuration space (PCI Firmware 3.3, 4.1.2) */
 struct acpi_mcfg {
@@ -165,8 +158,5 @@ struct acpi_mcfg {
 
 /* The n-th window; -ENOENT behind the last one. */
 int acpi_mcfg(const struct acpi_table *mcfg, uint32_t n, struct acpi_mcfg *out);
-
-/* HPET: physical address of the first register block; 0 when it is not in memory. */
-uint64_t acpi_hpet(const struct acpi_table *hpet);
 
 #endif

@@ -6,7 +6,6 @@
 #include "hv/lib/string.h"
 
 #define CHECKSUM_AT 9 /* in every table but the RSDP */
-#define MADT_FIXED  44
 
 /* Memory handed out from the front of the caller's buffer. */
 struct arena {
@@ -110,40 +109,4 @@ int64_t acpi_rewrite(const struct acpi *acpi, const struct acpi_edit *edits, uin
 	rsdp[8] = acpi_checksum(rsdp, ACPI_RSDP_OLD_SIZE);
 	rsdp[32] = acpi_checksum(rsdp, ACPI_RSDP_SIZE);
 	return arena.used;
-}
-
-int64_t acpi_filter_madt(const struct acpi_table *madt,
-			 bool (*keep)(void *ctx, const struct acpi_cpu *cpu), void *ctx,
-			 void *buffer, uint32_t size)
-{
-	uint8_t *out = buffer;
-	uint32_t used = MADT_FIXED, next;
-
-	if (madt->length < MADT_FIXED)
-		return -EBADMSG;
-	if (size < madt->length)
-		return -ENOSPC;
-	memcpy(out, madt->data, MADT_FIXED);
-	for (uint32_t at = MADT_FIXED; at < madt->length; at = next) {
-		const uint8_t *p = madt->data + at;
-		struct acpi_madt_entry e;
-		struct acpi_table one = *madt;
-		uint32_t from = at;
-		int known;
-
-		if (madt->length - at < 2 || p[1] < 2 || p[1] > madt->length - at)
-			return -EBADMSG;
-		next = at + p[1];
-		one.length = next;
-		known = acpi_madt_next(&one, &from, &e);
-		if (known < 0)
-			return -EBADMSG;
-		if (known && (e.type == ACPI_MADT_LAPIC || e.type == ACPI_MADT_X2APIC) &&
-		    (!e.cpu.enabled || !keep(ctx, &e.cpu)))
-			continue;
-		memcpy(out + used, p, p[1]);
-		used += p[1];
-	}
-	finish_table(out, used);
-	return used;
 }

@@ -24,13 +24,4 @@ struct acpi_edit {
 int64_t acpi_rewrite(const struct acpi *acpi, const struct acpi_edit *edits, uint32_t count,
 		     void *buffer, uint32_t size, uint64_t pa);
 
-/*
- * Copies a MADT without the processors that `keep` refuses, and without those that are not enabled:
- * plugging one in would bring a core up behind the hypervisor's back. Returns the length of the
- * copy, or -ENOSPC, -EBADMSG.
- */
-int64_t acpi_filter_madt(const struct acpi_table *madt,
-			 bool (*keep)(void *ctx, const struct acpi_cpu *cpu), void *ctx,
-			 void *buffer, uint32_t size);
-
 #endif

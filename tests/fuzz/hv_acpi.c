@@ -37,20 +37,13 @@ static const void *map(void *ctx, uint64_t pa, uint64_t len)
 	return copy;
 }
 
-static bool keep(void *ctx, const struct acpi_cpu *cpu)
-{
-	(void)ctx;
-	return cpu->apic_id & 1;
-}
-
 static void read_all(const struct acpi *acpi)
 {
 	const struct acpi_table *t;
 	struct acpi_fadt fadt;
 	struct acpi_mcfg mcfg;
-	struct acpi_cpu cpus[4];
-	static uint8_t madt[65536], out[65536];
-	struct acpi_edit edits[] = {{"DMAR", NULL}, {"APIC", madt}};
+	static uint8_t out[65536];
+	struct acpi_edit edits[] = {{"DMAR", NULL}, {"MCFG", NULL}};
 	uint32_t n, edit_count = 1;
 	uint8_t a, b;
 
@@ -59,8 +52,6 @@ static void read_all(const struct acpi *acpi)
 	if ((t = acpi_find(acpi, "MCFG", 0)))
 		for (n = 0; !acpi_mcfg(t, n, &mcfg); n++)
 			;
-	if ((t = acpi_find(acpi, "HPET", 0)))
-		acpi_hpet(t);
 	if ((t = acpi_find(acpi, "DMAR", 0))) {
 		struct dmar_entry e;
 
@@ -71,12 +62,8 @@ static void read_all(const struct acpi *acpi)
 				;
 		}
 	}
-	if ((t = acpi_find(acpi, "APIC", 0))) {
-		acpi_cpus(t, cpus, 4, &n);
-		acpi_lapic_address(t);
-		if (acpi_filter_madt(t, keep, NULL, madt, sizeof(madt)) > 0)
-			edit_count = 2;
-	}
+	if ((t = acpi_find(acpi, "APIC", 0)) && acpi_lapic_address(t) & 1)
+		edit_count = 2;
 	acpi_sleep_type(acpi, '5', &a, &b);
 	if (acpi_rewrite(acpi, edits, edit_count, out, sizeof(out), 0x1000) > 0 &&
 	    acpi_checksum(out, ACPI_RSDP_SIZE))
