@@ -307,6 +307,9 @@ void vcpu_skip(struct vcpu *v)
 
 void vcpu_inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
+	/* Its frame holds the flags: not those of a step. */
+	if (v->step.pages)
+		v->vm->stepped(v, vector);
 	/* In real mode exceptions have no error code, and VM entry refuses one (SDM 3C 27.2.1.3). */
 	has_error = has_error && vmread(VMCS_GUEST_CR0) & CR0_PE;
 	v->injected = INTR_VALID | INTR_TYPE_HARD | vector | (has_error ? INTR_ERROR_CODE : 0);

@@ -10,7 +10,8 @@ HV = os.path.join(build_dir(), "hv", "ironix.elf")
 KERNEL = os.path.join(build_dir(), "test", "hostile.bin")
 RUNS = int(os.environ.get("IX_RUNS", 20000))
 CHECKS = {"dataplane-started", "vmcall-ring-0", "vmcall-ring-3", "vmcall", "absent-memory",
-          "absent-memory-not-executed", "absent-memory-fault", "wrap-at-4g", "hidden-function", "hidden-function-writes",
+          "absent-memory-not-executed", "absent-memory-fault", "absent-memory-refused",
+          "absent-memory-steps", "wrap-at-4g", "hidden-function", "hidden-function-writes",
           "hidden-registers", "control-function-back", "control-function-moved",
           "vmx-instructions", "vmxe-smxe", "forbidden-msrs", "processor", "ports", "doorbell-ring-0",
           "doorbell-ring-3", "doorbell-odd", "calls-work", "info", "apic-stays"}
