@@ -324,7 +324,7 @@ static void end_step(struct vcpu *v)
 	vmwrite(VMCS_GUEST_DEBUGCTL, v->step.debugctl);
 }
 
-/* The instruction cannot be let through, be it that it is fetched from there. */
+/* The instruction cannot be let through: it is fetched from there, or touches too many pages. */
 static bool refuse_step(struct vcpu *v)
 {
 	if (v->step.pages)
@@ -359,7 +359,8 @@ static bool step_over(struct vcpu *v, uint64_t gpa)
 		v->ones = page_alloc(1);
 	for (uint32_t i = 0; i < v->step.pages; i++)
 		again |= v->step.page[i] == page;
-	if (!v->ones || (!again && v->step.pages == STEP_LIMIT))
+	if (!v->ones || (!again && v->step.pages == STEP_LIMIT) ||
+	    vmread(VMCS_EXIT_QUALIFICATION) & EPT_EXEC)
 		return refuse_step(v);
 	memset(v->ones, 0xff, PAGE_SIZE);
 	spin_lock(&control_vm->lock);
