@@ -17,8 +17,8 @@
 #define START_LIMIT_US 1000000
 #define STOP_LIMIT_US  100000
 
-/* NMIs that can be under way to a core: the one that it is in, and the one that waits (SDM 3A 6.7.1). */
-#define KICKS_MAX 2
+/* More kicks than can be under way to a core at a time. */
+#define KICKS_MAX 16
 
 extern const char trampoline_start[], trampoline_end[], trampoline_cpu[], trampoline_cr3[];
 extern uint64_t ap_cr3;
@@ -131,8 +131,9 @@ uint32_t smp_stop_others(void)
  * moves the instruction pointer out of the piece.
  *
  * An NMI that nobody here has sent comes from outside, and is put into the mailbox. The mailbox cannot
- * tell: a core may have emptied it before the kick arrives. Of several kicks at a time some may be one
- * NMI; then one or two from outside are taken for the rest.
+ * tell: a core may have emptied it before the kick arrives. Several kicks at a time may be one NMI (SDM
+ * 3A 6.7.1), and some from outside are then taken for the rest; better than one too many, which would
+ * meet Linux where it does not expect any.
  */
 extern const char cpu_wait_begin[], cpu_wait_end[], cpu_wait_out[];
 extern const char vmx_enter_begin[], vmx_enter_end[], vmx_enter_out[];

@@ -88,6 +88,7 @@ noreturn void linux_start(void)
 	v->reg[RSI] = entry.zero_page;
 	linux_watch(v);
 	log_info("Linux starts");
+	cpu_take_requests(this_cpu()); /* an NMI that came until now was for nobody */
 	vcpu_run(v);
 	core_loop(this_cpu());
 }
