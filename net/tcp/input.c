@@ -103,6 +103,15 @@ static bool fin_acked(struct ixn *n, struct tcb *t)
 	}
 }
 
+/* The acknowledgement that a segment carries. True: the connection is gone. */
+static inline bool ack_in(struct ixn *n, struct tcb *t, struct seg *s)
+{
+	bool had_fin = t->flags & F_FIN_ACKED;
+
+	tcp_ack(n, t, s);
+	return unlikely(!had_fin && t->flags & F_FIN_ACKED) && fin_acked(n, t);
+}
+
 /* The peer's FIN has been reached in order. True: the connection is gone. */
 static bool fin_received(struct ixn *n, struct tcb *t)
 {
@@ -471,7 +480,7 @@ static bool odd_segment(struct ixn *n, struct tcb *t, struct seg *s)
 		if (s->flags & TH_ACK && SEQ_GEQ(s->ack, t->snd_una) &&
 		    SEQ_LEQ(s->ack, t->snd_nxt) && t->state >= IXN_ESTABLISHED &&
 		    t->rcv_adv == t->rcv_nxt)
-			tcp_ack(n, t, s);
+			ack_in(n, t, s);
 		return true;
 	}
 	if (s->flags & TH_RST) {
@@ -542,9 +551,7 @@ static void segment(struct ixn *n, struct tcb *t, struct seg *s)
 	}
 	if (unlikely(t->flags & F_ECN))
 		ecn_in(n, t, s);
-	bool had_fin = t->flags & F_FIN_ACKED;
-	tcp_ack(n, t, s);
-	if (unlikely(!had_fin && t->flags & F_FIN_ACKED) && fin_acked(n, t))
+	if (ack_in(n, t, s))
 		return;
 	if (unlikely(s->flags & TH_URG) && t->state <= IXN_FIN_WAIT_2)
 		urgent(n, t, s);

@@ -1145,6 +1145,34 @@ static void test_orphan_gone(void **state)
 	}
 }
 
+/* The probe of a window that we keep shut may be the first to acknowledge our FIN (MUST-66). */
+static void test_fin_in_probe(void **state)
+{
+	struct ixn_config c;
+
+	(void)state;
+	peer_default(&c);
+	c.tcp.rcv_wnd = 2048;
+	for (int closing = 0; closing < 2; closing++) {
+		peer_start(&p, &c);
+		p.auto_done = false;
+		peer_open(&p, false);
+		for (int i = 0; i < 2; i++) {
+			peer_send(&p, ACK, 0, 0, data, 1024);
+			p.seq += 1024;
+		}
+		closing ? ixn_close(p.n, p.conn) : ixn_shutdown_write(p.n, p.conn);
+		peer_cycle(&p);
+		peer_clear(&p);
+		assert_int_equal(info().state, IXN_FIN_WAIT_1);
+		peer_send(&p, ACK, closing ? -1 : 0, 1, "x", closing ? 0 : 1);
+		assert_int_equal(info().state, IXN_FIN_WAIT_2);
+		peer_wait(&p, 61000000);
+		assert_int_equal(peer_events(&p, IXN_EV_DEAD, NULL), closing);
+		peer_stop(&p);
+	}
+}
+
 /* MUST-38: no silly small segments */
 static void test_sender_sws(void **state)
 {
@@ -2236,6 +2264,7 @@ int main(void)
 	    cmocka_unit_test(test_shrunk_window),
 	    cmocka_unit_test(test_orphan),
 	    cmocka_unit_test(test_orphan_gone),
+	    cmocka_unit_test(test_fin_in_probe),
 	    cmocka_unit_test(test_sender_sws),
 	    cmocka_unit_test(test_receive_window),
 	    cmocka_unit_test(test_rx_limit),
