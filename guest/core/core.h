@@ -92,7 +92,10 @@ struct core_params {
 size_t core_mem_size(const struct core_config *cfg);
 size_t core_shared_size(const struct core_config *cfg);
 
-/* A core in the given memory (mem aligned to 4 KB, shared to 64 KB), or NULL if the configuration is not valid. */
+/*
+ * A core in the given memory (mem aligned to 4 KB, shared to 64 KB), or NULL if the configuration is
+ * not valid.
+ */
 struct core *core_init(void *mem, void *shared, const struct core_params *p);
 void core_set_port(struct core *c, const struct core_port *port);
 

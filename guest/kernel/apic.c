@@ -93,7 +93,8 @@ void apic_init(void)
 	apic_write(APIC_SVR, SVR_ENABLE | VEC_SPURIOUS);
 	apic_write(APIC_TIMER_DIV, DIVIDE_BY_1);
 	apic_write(APIC_LVT_TIMER, (deadline ? LVT_DEADLINE : 0) | VEC_TIMER);
-	/* The write above and the first write of the deadline are not ordered by themselves in xAPIC mode (SDM 3A 11.5.4.1). */
+	/* In xAPIC mode nothing else orders the write above and the first of the deadline (SDM 3A
+	 * 11.5.4.1). */
 	__asm__ volatile("mfence" ::: "memory");
 	timer_at(0);
 }

@@ -117,8 +117,9 @@ static bool self_check;
 static uint64_t watchdog_us = WATCHDOG_US, watchdog_stop_us, wall_us, spin_us = SPIN_US;
 
 /*
- * Nothing to do before `until`. First a while of looking again, as much is answered soon. Then sleep: a NIC that can wake the core is asked to, and looked at once more before
- * the core sleeps; for one that cannot, sleeps are short.
+ * Nothing to do before `until`. First a while of looking again, as much is answered soon. Then sleep: a
+ * NIC that can wake the core is asked to, and looked at once more before the core sleeps; for one that
+ * cannot, sleeps are short.
  */
 static bool idle(void *ctx, uint64_t until)
 {

@@ -253,11 +253,10 @@ void process_kill(int signal)
 	end(256 + (uint64_t)signal, 128 + signal);
 }
 
-void process_user_return(struct regs *r)
+void process_user_return(void)
 {
 	struct cpu *c = this_cpu();
 
-	(void)r;
 	if (process_ended())
 		park();
 	uvm_sync(c);

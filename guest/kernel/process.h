@@ -28,8 +28,8 @@ _Noreturn void process_kill(int signal);
 /* Whether it has ended, so that waiting makes no sense. */
 bool process_ended(void);
 
-/* On the way to ring 3 after a trap or a call: news from other cores. */
-void process_user_return(struct regs *r);
+/* On the way to ring 3 after a trap or a call: news from other cores, the time limit. */
+void process_user_return(void);
 
 /*
  * Waits, running the network, until *word is not `value`, or until `until` (TSC; UINT64_MAX: no limit).

@@ -418,5 +418,5 @@ void syscall_handle(struct regs *r)
 {
 	this_cpu()->syscalls++;
 	r->ax = (uint64_t)dispatch(r);
-	process_user_return(r);
+	process_user_return();
 }

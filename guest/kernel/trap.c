@@ -122,7 +122,7 @@ void trap_handle(struct regs *r)
 	else
 		interrupt(r);
 	if (from_user(r))
-		process_user_return(r);
+		process_user_return();
 }
 
 /* NMIs have no meaning here: those that come are meant for somebody else (docs/guest.md). */

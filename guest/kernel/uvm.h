@@ -25,7 +25,10 @@ int uvm_map(uint64_t va, unsigned n, bool write, bool execute);
 /* The kernel's pages, read-only to ring 3. */
 int uvm_map_shared(uint64_t va, uint64_t pa, unsigned n);
 
-/* The kernel's address of user memory at va, if it is mapped (and writable, if `write`), else NULL; valid to the end of its 2 MB page. */
+/*
+ * The kernel's address of user memory at va, if it is mapped (and writable, if `write`), else NULL;
+ * valid to the end of its 2 MB page.
+ */
 void *uvm_kernel_address(uint64_t va, bool write);
 
 /*
