@@ -154,7 +154,7 @@ no_such_file() {
 browsed() { # connections, seconds
 	wrk -t 1 -c "$1" -d "$2" --timeout 20 "http://$IP:80/small" >/tmp/wrk || return 1
 	grep Requests/sec /tmp/wrk
-	! grep 'Socket errors\|Non-2xx' /tmp/wrk
+	! grep 'Socket errors\|Non-2xx' /tmp/wrk && awk '/requests in/ { n = $1 } END { exit n < 100 }' /tmp/wrk
 }
 
 http_clients() {
