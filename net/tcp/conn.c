@@ -146,6 +146,7 @@ static void conn_stop(struct ixn *n, struct tcb *t)
 	listen_leave(n, t);
 	wheel_del(&n->wheel, id);
 	t->wheel_at = t->rto_at = t->ack_at = 0;
+	c->life_at = c->keep_at = 0;
 	rec_drop_all(n, t);
 	ooo_drop(n, t, c);
 }

@@ -200,14 +200,14 @@ static void keepalive(struct ixn *n, struct tcb *t, struct tcb_cold *c)
 {
 	uint32_t idle = n->tick - c->last_rx;
 
-	if (!(t->flags & F_KEEPALIVE) || t->state < IXN_ESTABLISHED)
+	if (!(t->flags & F_KEEPALIVE) || t->state == IXN_TIME_WAIT)
 		return;
 	/* MUST-26: only when nothing is outstanding, and after silence */
 	if (!c->keep_sent && idle < c->keep_idle) {
 		c->keep_at = tick_after(n, c->keep_idle - idle);
 		return;
 	}
-	if (t->snd_nxt != t->snd_una || t->rec_send != NONE) {
+	if (t->state < IXN_ESTABLISHED || t->snd_nxt != t->snd_una || t->rec_send != NONE) {
 		c->keep_at = tick_after(n, c->keep_idle);
 		return;
 	}

@@ -83,6 +83,24 @@ static const char *check_receive(struct ixn *n, struct tcb *t, uint32_t *held)
 	return NULL;
 }
 
+/* Each deadline has a look of the wheel before it, and what the application has closed has an end. */
+static const char *check_timers(struct ixn *n, struct tcb *t)
+{
+	struct tcb_cold *c = tcb_cold(n, t);
+	bool cold = t->flags & F_COLD_TIMER;
+	uint32_t at[4] = {t->rto_at, t->ack_at, cold ? c->life_at : 0, cold ? c->keep_at : 0};
+
+	CHECK(!!t->wheel_at == wheel_armed(&n->wheel, tcb_id(n, t)));
+	for (int i = 0; i < 4; i++)
+		CHECK(!at[i] || t->flags & F_PENDING ||
+		      (t->wheel_at && (int32_t)(t->wheel_at - at[i]) <= 0));
+	if (t->flags & F_FIN_ACKED)
+		CHECK(t->state == IXN_FIN_WAIT_2 || t->state == IXN_TIME_WAIT);
+	if (t->flags & F_CLOSED && t->state > IXN_ESTABLISHED && t->state != IXN_TIME_WAIT)
+		CHECK(t->rto_at || c->life_at || t->flags & F_PENDING);
+	return NULL;
+}
+
 const char *net_check(struct ixn *n, uint32_t *held)
 {
 	uint32_t recs = 0, conns = 0, pkts = 0, groups = 0, half = 0, ready = 0, free_recs = 0;
@@ -110,8 +128,8 @@ const char *net_check(struct ixn *n, uint32_t *held)
 		}
 		half += !!(t->flags & F_HALF);
 		ready += !!(t->flags & F_READY);
-		CHECK(!!t->wheel_at == wheel_armed(&n->wheel, i));
-		CHECK(!(t->rto_at || t->ack_at) || t->wheel_at || t->flags & F_PENDING);
+		if ((bad = check_timers(n, t)))
+			return bad;
 		CHECK(t->mss >= 36);
 		CHECK(t->state < IXN_ESTABLISHED || t->state == IXN_TIME_WAIT ||
 		      t->cwnd >= t->mss || c->recovery != RECOVERY_NONE);

@@ -1922,6 +1922,43 @@ static void test_keepalive(void **state)
 	peer_stop(&p);
 }
 
+/* Asked for while the handshake still goes on, for longer than the silence that is allowed. */
+static void test_keepalive_early(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	p.conn = start_connect(true);
+	assert_int_equal(ixn_setopt(p.n, p.conn, IXN_OPT_KEEPIDLE_US, 100000), 0);
+	assert_int_equal(ixn_setopt(p.n, p.conn, IXN_OPT_KEEPALIVE, 1), 0);
+	peer_wait(&p, 750000);
+	peer_expect_none(&p);
+	peer_tcp(&p, SYN | ACK, 900, p.ack, 1000, NULL, 0, NULL, 0);
+	peer_expect(&p, ACK, p.ack, 901, 0);
+	peer_wait(&p, 210000);
+	peer_expect(&p, ACK, p.ack - 1, 901, 0);
+	peer_stop(&p);
+}
+
+/* A connection that is over, but for the application's close(), sends none. */
+static void test_keepalive_over(void **state)
+{
+	(void)state;
+	peer_start(&p, NULL);
+	peer_open(&p, true);
+	ixn_shutdown_write(p.n, p.conn);
+	peer_cycle(&p);
+	peer_send(&p, ACK | FIN, 0, 1, NULL, 0);
+	assert_int_equal(info().state, IXN_TIME_WAIT);
+	peer_clear(&p);
+	assert_int_equal(ixn_setopt(p.n, p.conn, IXN_OPT_KEEPIDLE_US, 1000000), 0);
+	assert_int_equal(ixn_setopt(p.n, p.conn, IXN_OPT_KEEPALIVE, 1), 0);
+	peer_wait(&p, 1000000000);
+	peer_expect_none(&p);
+	assert_int_equal(peer_events(&p, IXN_EV_DEAD, NULL), 0);
+	assert_int_equal(ixn_close(p.n, p.conn), 0);
+	peer_stop(&p);
+}
+
 /* RFC 3168: negotiation, echo, reaction once per window, no ECT on ACKs and retransmissions */
 static void test_ecn(void **state)
 {
@@ -2287,6 +2324,8 @@ int main(void)
 	    cmocka_unit_test(test_fragment_share),
 	    cmocka_unit_test(test_icmp),
 	    cmocka_unit_test(test_keepalive),
+	    cmocka_unit_test(test_keepalive_over),
+	    cmocka_unit_test(test_keepalive_early),
 	    cmocka_unit_test(test_ecn),
 	    cmocka_unit_test(test_urgent),
 	    cmocka_unit_test(test_marks),
