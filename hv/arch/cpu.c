@@ -5,9 +5,8 @@
 #include "hv/arch/x86.h"
 #include "hv/lib/string.h"
 
-#define NVECTORS        256
-#define NEXCEPTIONS     32
-#define FIRST_INTERRUPT 16 /* that a local APIC takes (SDM 3A 11.5.2) */
+#define NVECTORS    256
+#define NEXCEPTIONS 32
 
 struct gate {
 	uint16_t offset_low, selector;
@@ -55,8 +54,9 @@ void idt_use_stacks(void)
 	idt[VEC_DF].ist = STACK_DF;
 	idt[VEC_MC].ist = STACK_MC;
 	memcpy(interrupt_idt, idt, sizeof(idt));
-	for (unsigned int v = FIRST_INTERRUPT; v < NEXCEPTIONS; v++)
-		interrupt_idt[v] = gate_to(trap_interrupt);
+	for (unsigned int v = 0; v < NEXCEPTIONS; v++)
+		if (v != VEC_NMI)
+			interrupt_idt[v] = gate_to(trap_interrupt);
 }
 
 static void load_idt(const struct gate *table)

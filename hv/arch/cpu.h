@@ -87,7 +87,8 @@ void idt_init(void);
 void idt_use_stacks(void);
 
 /* On this core: interrupts are to be taken, of which a guest may have aimed some at the vectors of
- * exceptions; or back to exceptions. The hypervisor has no other use for those vectors, from 16 on. */
+ * exceptions; or back to exceptions. A local APIC takes vectors from 16 on (SDM 3A 11.5.2), an ExtINT
+ * message brings any. Meanwhile nothing may be executed that can fault. */
 void idt_expect_interrupts(bool expect);
 
 #endif
