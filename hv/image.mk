@@ -17,6 +17,6 @@ $(BUILD)/hv/ironix.debug: $(HV_PARTS) $(BUILD)/hv/symbols.o boot/hv.lds
 	$(HV_LD) -o $@ $(HV_OBJS) $(BUILD)/hv/symbols.o $(BUILD)/nic/libveb-hv.a
 # What is booted: GRUB would load the sections for debuggers, too, three quarters of the file; by UEFI it
 # fails to once they are as large as now. For addr2line and gdb there is ironix.debug.
-$(BUILD)/hv/ironix.elf: $(BUILD)/hv/ironix.debug
+$(BUILD)/hv/ironix.elf: $(BUILD)/hv/ironix.debug hv/image.mk
 	objcopy --strip-all $< $@
 ALL += $(BUILD)/hv/ironix.elf
