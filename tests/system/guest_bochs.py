@@ -36,9 +36,16 @@ s.shutdown(socket.SHUT_WR)
 print("echo", good and s.recv(1) == b"")
 """
 
+SPIN = f"""
+import socket
+s = socket.create_connection(("{guestqemu.ADDRESS}", 7), timeout=200)
+s.sendall(b"spin 50")
+print("answer", s.recv(100) == b"spin 50")
+"""
+
 
 def iso(folder, app, **kw):
-    os.makedirs(f"{folder}/root/boot/grub")
+    os.makedirs(f"{folder}/root/boot/grub", exist_ok=True)
     guestqemu.image(f"{folder}/root/image", app, mem=("0x1000000,0xc000000",), **kw)
     with open(f"{folder}/root/boot/grub/grub.cfg", "w") as f:
         f.write("set timeout=0\nmenuentry x { multiboot /image }\n")
@@ -61,4 +68,16 @@ with tempfile.TemporaryDirectory(prefix="ix-guest-") as folder:
         r = subprocess.run(["timeout", "240", "python3", "-c", ECHO], capture_output=True,
                            text=True, check=False)
         tap.ok("echo True" in r.stdout, "TCP echo of 1 to 20000 bytes", r.stdout + r.stderr)
+    # Exact timers: one that is set for the past fires before the next instruction, which QEMU's does not.
+    path = iso(folder, f"{guestqemu.APPS}/spin", config=guestqemu.CONFIG, devices=("8086:100e",))
+    with Bochs("spin", iso=path, cpus=1, mem=256, ips=4_000_000,
+               cards=[{"backend": "tuntap", "dev": "tap0"}]) as m:
+        with tap.check("an application that has been unresponsive goes on"):
+            m.expect("spin: serving", limit=60)
+            m.expect(r"link is up", limit=60)
+            r = subprocess.run(["timeout", "240", "python3", "-c", SPIN], capture_output=True,
+                               text=True, check=False)
+            m.expect("the application is unresponsive", limit=60)
+            m.expect("the application responds again", limit=60)
+            tap.ok("answer True" in r.stdout, "and answers", r.stdout + r.stderr)
 tap.done()
