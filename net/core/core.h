@@ -138,7 +138,8 @@ struct ixn {
 	uint64_t hash_key[3];
 	struct txrec *rec;
 	uint32_t rec_free, rec_free_count;
-	uint32_t rec_reserve; /* the last ones are for connections that have none */
+	uint32_t rec_reserve; /* the last ones are for connections that have none, and */
+	uint32_t rec_cut;     /* the very last for cutting others into segments */
 	uint32_t *pending;    /* connections with something to send */
 	uint32_t npending;
 	uint32_t *reap; /* dead connections, freed at the end of the cycle */

@@ -215,6 +215,7 @@ struct ixn *ixn_init(void *mem, const struct ixn_config *cfg, const struct ixn_o
 	for (uint32_t i = 0; i <= n->bucket_mask; i++)
 		n->bucket[i].spill = 0;
 	n->rec_reserve = cfg->tx_recs / 8;
+	n->rec_cut = n->rec_reserve / 4 + 1;
 	n->rec_free = NONE;
 	for (uint32_t i = cfg->tx_recs; i-- > 0;)
 		rec_put(n, i);
@@ -373,7 +374,10 @@ uint64_t ixn_next_timer(const struct ixn *n)
 
 bool ixn_backlogged(const struct ixn *n)
 {
-	return n->ev_head != NONE || n->udp_sent_head || n->txq_n || n->npending;
+	/* Without records a connection waits for ACKs of others: there is nothing to be done. */
+	bool can = n->rec_free_count || !n->tx_free;
+
+	return n->ev_head != NONE || n->udp_sent_head || n->txq_n || (n->npending && can);
 }
 
 const struct ixn_stats *ixn_stats(const struct ixn *n)

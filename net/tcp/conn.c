@@ -509,12 +509,14 @@ int64_t ixn_sendv(struct ixn *n, ixn_conn h, const struct ixn_seg *seg, uint32_t
 			continue;
 		if (unlikely(n->rec_free_count < n->rec_reserve && t->rec_head != NONE))
 			break;
-		uint32_t id = rec_new(n);
-		if (unlikely(id == NONE)) {
+		/* If all were taken by what is too long for a segment, nothing could be sent, ever. */
+		if (unlikely(n->rec_free_count <= n->rec_cut)) {
+			n->st.no_txrec++;
 			if (!taken && t->rec_head == NONE) /* no ACK will come to tell */
 				return -IXN_ENOBUFS;
 			break;
 		}
+		uint32_t id = rec_new(n);
 		r = &n->rec[id];
 		*r = (struct txrec){.ptr = seg->ptr, .dma = seg->dma, .seq = end, .len = len};
 		rec_append(n, t, id);

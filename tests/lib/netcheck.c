@@ -94,6 +94,8 @@ static const char *check_timers(struct ixn *n, struct tcb *t)
 	for (int i = 0; i < 4; i++)
 		CHECK(!at[i] || t->flags & F_PENDING ||
 		      (t->wheel_at && (int32_t)(t->wheel_at - at[i]) <= 0));
+	if (t->state == IXN_SYN_SENT || t->state == IXN_SYN_RCVD)
+		CHECK(t->rto_at);
 	if (t->flags & F_FIN_ACKED)
 		CHECK(t->state == IXN_FIN_WAIT_2 || t->state == IXN_TIME_WAIT);
 	if (t->flags & F_CLOSED && t->state > IXN_ESTABLISHED && t->state != IXN_TIME_WAIT)

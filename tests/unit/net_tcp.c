@@ -1362,6 +1362,36 @@ static void test_record_share(void **state)
 	peer_stop(&p);
 }
 
+/* However much is queued, something is sent; and who waits for records of others does not keep us busy. */
+static void test_record_shortage(void **state)
+{
+	struct ixn_config c;
+	struct ixn_seg s = {.ptr = data, .dma = 1, .len = 4096};
+	ixn_conn h[24];
+	uint32_t none = 0, sent = 0;
+	struct frame *f;
+
+	(void)state;
+	peer_default(&c);
+	c.tx_recs = 24;
+	peer_start(&p, &c);
+	for (int i = 0; i < 24; i++) {
+		p.port++;
+		peer_open(&p, true);
+		h[i] = p.conn;
+	}
+	for (int i = 0; i < 24; i++)
+		none += ixn_sendv(p.n, h[i], &s, 1) == -IXN_ENOBUFS;
+	assert_int_equal(none, 1);
+	peer_cycle(&p);
+	while ((f = peer_next(&p)))
+		sent += f->paylen;
+	assert_true(sent > 0);
+	assert_false(ixn_backlogged(p.n));
+	peer_wait(&p, 3000000);
+	peer_stop(&p);
+}
+
 /* Handles that nobody was given name nothing. */
 static void test_handles(void **state)
 {
@@ -2307,6 +2337,7 @@ int main(void)
 	    cmocka_unit_test(test_rx_limit),
 	    cmocka_unit_test(test_rx_scarce),
 	    cmocka_unit_test(test_record_share),
+	    cmocka_unit_test(test_record_shortage),
 	    cmocka_unit_test(test_handles),
 	    cmocka_unit_test(test_close_active),
 	    cmocka_unit_test(test_time_wait),
