@@ -31,6 +31,9 @@ def bochsrc(iso, cpus, mem, model, ips, cards, serial, log, cpu_options=""):
         "clock: sync=none",
         f"com1: enabled=1, mode=socket-client, dev={serial}",
         "port_e9_hack: enabled=1",
+        # Without a sound device the thread that mixes the speaker's sound ends Bochs, if it is quick.
+        "sound: driver=dummy",
+        "speaker: enabled=1, mode=gui",
         f"log: {log}",
         "panic: action=fatal",
         # VM-entry failures explain themselves in lines of this class: "VMENTER FAIL: ...".
