@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 
@@ -88,7 +89,9 @@ class Server:
             with self.news:
                 self.lines.append(line.decode(errors="replace").rstrip())
                 self.news.notify_all()
-            print("# " + self.lines[-1], flush=True)
+            # In one piece: the test prints, too.
+            sys.stdout.write(f"# {self.lines[-1]}\n")
+            sys.stdout.flush()
         with self.news:
             self.lines.append(None)
             self.news.notify_all()
